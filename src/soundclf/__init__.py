@@ -1,0 +1,54 @@
+"""Classify sounds with scikit-learn: from audio files to a trained, judged, saved and served classifier.
+
+>>> from sklearn.pipeline import make_pipeline
+>>> from soundclf import DenseAudioClassifier, MFCCMeanTransformer
+>>> clf = make_pipeline(MFCCMeanTransformer(), DenseAudioClassifier())
+
+Importing soundclf loads neither TensorFlow, Keras, scikeras nor librosa.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import datasets as datasets
+    from . import features as features
+    from .audio import load_clip as load_clip
+    from .audio import stream_clip as stream_clip
+    from .classifiers import DenseAudioClassifier as DenseAudioClassifier
+    from .exceptions import AudioError as AudioError
+    from .exceptions import AudioWarning as AudioWarning
+    from .exceptions import ParameterError as ParameterError
+    from .transformers import MFCCMeanTransformer as MFCCMeanTransformer
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AudioError": "exceptions",
+    "AudioWarning": "exceptions",
+    "DenseAudioClassifier": "classifiers",
+    "MFCCMeanTransformer": "transformers",
+    "ParameterError": "exceptions",
+    "load_clip": "audio",
+    "stream_clip": "audio",
+}
+_MODULES = ("datasets", "features")
+
+__all__ = [*_HOMES, *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    elif name in _MODULES:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

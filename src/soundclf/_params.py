@@ -1,0 +1,98 @@
+"""Checks of estimator parameters: one table per class, one sentence for every bad value."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .exceptions import ParameterError
+
+__all__ = ["FLAG", "NONE", "Rule", "check_params", "integer", "names", "real"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A set of allowed values: how it reads, and whether a value belongs to it."""
+
+    reads: str
+    holds: Callable[[Any], bool]
+    names: tuple[str, ...] = ()
+
+
+def _bounds(low: float | None, high: float | None, closed: str) -> str:
+    left = "(-inf" if low is None else f"{'[' if closed in ('left', 'both') else '('}{low}"
+    right = "inf)" if high is None else f"{high}{']' if closed in ('right', 'both') else ')'}"
+    return f"{left}, {right}"
+
+
+def _inside(value: float, low: float | None, high: float | None, closed: str) -> bool:
+    above = low is None or value > low or (value == low and closed in ("left", "both"))
+    below = high is None or value < high or (value == high and closed in ("right", "both"))
+    return bool(above and below and np.isfinite(value))
+
+
+def real(low: float | None = None, high: float | None = None, closed: str = "left") -> Rule:
+    """A finite real number in an interval."""
+    return Rule(
+        f"a number in {_bounds(low, high, closed)}",
+        lambda v: isinstance(v, numbers.Real) and not _is_bool(v) and _inside(float(v), low, high, closed),
+    )
+
+
+def integer(low: int | None = None, high: int | None = None) -> Rule:
+    """A whole number in an interval, its lower end included."""
+    return Rule(
+        f"an integer in {_bounds(low, high, 'left')}",
+        lambda v: isinstance(v, numbers.Integral) and not _is_bool(v) and _inside(float(v), low, high, "left"),
+    )
+
+
+def names(allowed: Iterable[str]) -> Rule:
+    """One of a closed list of strings."""
+    known = tuple(allowed)
+    return Rule(" or ".join(map(repr, known)), lambda v: isinstance(v, str) and v in known, known)
+
+
+def _is_bool(value: Any) -> bool:
+    return isinstance(value, bool | np.bool_)
+
+
+FLAG = Rule("True or False", _is_bool)
+NONE = Rule("None", lambda v: v is None)
+
+
+def check_params(owner: str, values: Mapping[str, Any], table: Mapping[str, tuple[Rule, ...]]) -> None:
+    """Raise one ParameterError that names every bad parameter.
+
+    Parameters
+    ----------
+    owner : str
+        The name of the estimator's class.
+    values : mapping of str to object
+        The parameters as they are set.
+    table : mapping of str to tuple of Rule
+        For each parameter the rules, one of which its value must meet.
+
+    Raises
+    ------
+    ParameterError
+        With a sentence for each bad parameter: its name and owner, what is allowed, what was given, and the
+        likely spelling.
+    """
+    bad = []
+    for name, rules in table.items():
+        value = values[name]
+        if any(rule.holds(value) for rule in rules):
+            continue
+        allowed = " or ".join(rule.reads for rule in rules)
+        text = f"The {name!r} parameter of {owner} must be {allowed}, got {value!r} ({type(value).__name__})."
+        known = [known for rule in rules for known in rule.names]
+        near = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
+        bad.append(f"{text} Did you mean {near[0]!r}?" if near else text)
+    if bad:
+        raise ParameterError(" ".join(bad))

@@ -1,0 +1,470 @@
+"""The Keras networks, and how they are fitted: arrays in, arrays out.
+
+This is the only module that imports Keras or scikeras, and it does so inside functions. Everything it hands out is
+NumPy, so that what a classifier keeps can be stored, copied and used for prediction without TensorFlow.
+
+A fit borrows a compiled network of the right shape from a small pool, loads the state to start from, trains, and
+reads the state back. Tracing a network costs more than training it on a small data set, so the folds and candidates
+of a search share one graph; a network belongs to one fit at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Architecture", "Schedule", "TrainingData", "TrainingState", "build_keras_model", "train"]
+
+_POOL_SIZE = 4
+_pool: list[_Network] = []
+_wrapper_base: list[type] = []
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a compiled dense network is made from; two fits with equal ones share a graph.
+
+    ``optimizer`` is a name that Keras knows, or a Keras optimizer, which is never shared.
+    """
+
+    n_features: int
+    hidden_layer_sizes: tuple[int, ...]
+    n_classes: int
+    activation: str
+    dropout: float
+    optimizer: Any
+
+
+@dataclass
+class TrainingState:
+    """All that training goes on from: plain arrays and the state of NumPy's generator.
+
+    ``weights`` holds kernel and bias of every layer in turn; ``optimizer`` the optimizer's variables; ``dropout`` the
+    states of the Dropout layers' generators; ``shuffle`` that of the generator that orders the rows.
+    """
+
+    weights: list[np.ndarray]
+    optimizer: list[np.ndarray]
+    dropout: list[np.ndarray]
+    shuffle: Mapping[str, Any]
+
+
+@dataclass
+class TrainingData:
+    """Rows for a network: float32 ``(n, n_features)``, integer classes ``(n,)`` and float32 weights ``(n,)``."""
+
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray
+
+
+@dataclass
+class Schedule:
+    """How long to train, what to keep, and who watches."""
+
+    epochs: int
+    batch_size: int
+    patience: int | None = None
+    restore_best: bool = True
+    callbacks: Sequence[Any] = ()
+    progress: Callable[[Iterator[int], int], Any] | None = None
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+
+_ABSENT = object()
+
+
+def _keras() -> Any:
+    """Import Keras and make sure that TensorFlow is behind it."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise RuntimeError(
+            f"soundclf trains with TensorFlow, but Keras runs on {keras.backend.backend()!r}: "
+            "set KERAS_BACKEND=tensorflow before Keras is imported"
+        )
+    return keras
+
+
+def _scikeras_base() -> type:
+    """Give scikeras' wrapper, and leave Keras as it was.
+
+    Importing scikeras replaces how Keras objects are pickled and copied, for the whole process. Unless the user has
+    imported it, that is undone, and its modules are taken out of ``sys.modules`` again so that a later import by the
+    user works as it should.
+    """
+    with _lock:
+        if not _wrapper_base:
+            keras = _keras()
+            if "scikeras" in sys.modules:
+                from scikeras.wrappers import BaseWrapper
+            else:
+                owners = (keras.Model, keras.losses.Loss, keras.metrics.Metric, keras.optimizers.Optimizer)
+                names = ("__reduce__", "__deepcopy__")
+                before = [(owner, name, vars(owner).get(name, _ABSENT)) for owner in owners for name in names]
+                try:
+                    from scikeras.wrappers import BaseWrapper
+                finally:
+                    for owner, name, value in before:
+                        if value is not _ABSENT:
+                            setattr(owner, name, value)
+                        elif name in vars(owner):
+                            delattr(owner, name)
+                    for name in [m for m in sys.modules if m == "scikeras" or m.startswith("scikeras.")]:
+                        del sys.modules[name]
+            _wrapper_base.append(BaseWrapper)
+        return _wrapper_base[0]
+
+
+def _make_optimizer(keras: Any, optimizer: Any) -> Any:
+    if isinstance(optimizer, str):
+        try:
+            return keras.optimizers.get(optimizer)
+        except ValueError:
+            raise ValueError(
+                f"Keras has no optimizer named {optimizer!r}; see keras.optimizers for their names"
+            ) from None
+    if not isinstance(optimizer, keras.optimizers.Optimizer):
+        raise TypeError(
+            f"optimizer must be the name of a Keras optimizer or a keras.optimizers.Optimizer, got {optimizer!r}"
+        )
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+def _dense_layers(keras: Any, architecture: Architecture, top: str | None) -> list[Any]:
+    layers: list[Any] = []
+    for i, size in enumerate(architecture.hidden_layer_sizes):
+        layers.append(
+            keras.layers.Dense(
+                size,
+                activation=architecture.activation,
+                kernel_initializer=keras.initializers.GlorotUniform(seed=i),
+                name=f"hidden_{i + 1}",
+            )
+        )
+        if architecture.dropout > 0:
+            layers.append(keras.layers.Dropout(architecture.dropout, seed=i, name=f"dropout_{i + 1}"))
+    out = len(architecture.hidden_layer_sizes)
+    layers.append(
+        keras.layers.Dense(
+            architecture.n_classes,
+            activation=top,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=out),
+            name="classes",
+        )
+    )
+    return layers
+
+
+class _Network:
+    """One Keras graph with the functions that train and judge it."""
+
+    def __init__(self, architecture: Architecture):
+        import tensorflow as tf
+
+        keras = _keras()
+        self.tf, self.keras, self.architecture = tf, keras, architecture
+        # The top layer gives logits: cross-entropy from them loses no digits, and softmax is monotonic.
+        layers = [keras.Input((architecture.n_features,)), *_dense_layers(keras, architecture, top=None)]
+        self.model = keras.Sequential(layers, name="soundclf")
+        self.model.compile(
+            optimizer=_make_optimizer(keras, architecture.optimizer),
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
+        self.model.optimizer.build(self.model.trainable_variables)
+        self._fresh_optimizer = [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
+        self._dense = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
+        self._dropout = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        rows = (
+            tf.TensorSpec((None, architecture.n_features), tf.float32),
+            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((None,), tf.float32),
+        )
+        order = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32))
+        self.train_rows = tf.function(self._train_rows, input_signature=rows + order)
+        self.judge_rows = tf.function(self._judge_rows, input_signature=rows)
+
+    def _losses(self, X: Any, y: Any, sample_weight: Any, *, training: bool) -> tuple[Any, Any]:
+        """Give the sum of the weighted cross-entropies of some rows, and the number of rows classified rightly."""
+        tf = self.tf
+        logits = self.model(X, training=training)
+        losses = sample_weight * tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
+        right = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, tf.float32)
+        return tf.reduce_sum(losses), tf.reduce_sum(right)
+
+    def _train_rows(self, X: Any, y: Any, sample_weight: Any, order: Any, batch_size: Any) -> Any:
+        """Train on the rows named by ``order``, batch by batch, in one call of the graph."""
+        tf = self.tf
+        model = self.model
+
+        def step(start: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
+            rows = order[start : start + batch_size]
+            with tf.GradientTape() as tape:
+                batch_loss, batch_right = self._losses(
+                    tf.gather(X, rows), tf.gather(y, rows), tf.gather(sample_weight, rows), training=True
+                )
+                mean_loss = batch_loss / tf.cast(tf.shape(rows)[0], tf.float32)
+            gradients = tape.gradient(mean_loss, model.trainable_variables)
+            model.optimizer.apply(gradients, model.trainable_variables)
+            return start + batch_size, loss + batch_loss, right + batch_right
+
+        n_rows = tf.shape(order)[0]
+        return tf.while_loop(lambda start, *_: start < n_rows, step, (0, 0.0, 0.0), parallel_iterations=1)[1:]
+
+    def _judge_rows(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        return self._losses(X, y, sample_weight, training=False)
+
+    def initial_state(self, seeds: Iterator[int]) -> TrainingState:
+        """Give freshly initialised weights, a fresh optimizer and fresh generators."""
+        keras = self.keras
+        weights: list[np.ndarray] = []
+        for layer in self._dense:
+            kernel = keras.initializers.GlorotUniform(seed=next(seeds))(layer.kernel.shape)
+            weights += [np.asarray(kernel), np.zeros(layer.bias.shape, np.float32)]
+        dropout = [np.array([next(seeds), 0], layer.seed_generator.state.dtype) for layer in self._dropout]
+        shuffle = np.random.default_rng(next(seeds)).bit_generator.state
+        return TrainingState(weights, self._fresh_optimizer, dropout, shuffle)
+
+    def load(self, state: TrainingState) -> None:
+        for variable, value in zip(self._variables(), [*state.weights, *state.optimizer, *state.dropout], strict=True):
+            variable.assign(value)
+
+    def state(self, shuffle: np.random.Generator) -> TrainingState:
+        weights, optimizer = len(self._dense) * 2, len(self.model.optimizer.variables)
+        values = [np.array(variable.numpy()) for variable in self._variables()]
+        return TrainingState(
+            values[:weights],
+            values[weights : weights + optimizer],
+            values[weights + optimizer :],
+            copy.deepcopy(dict(shuffle.bit_generator.state)),
+        )
+
+    def _variables(self) -> list[Any]:
+        weights = [variable for layer in self._dense for variable in (layer.kernel, layer.bias)]
+        return [*weights, *self.model.optimizer.variables, *(layer.seed_generator.state for layer in self._dropout)]
+
+
+@contextlib.contextmanager
+def _borrowed(architecture: Architecture, *, shared: bool) -> Iterator[_Network]:
+    """Lend a network for one fit; what users may have touched through callbacks is not lent again."""
+    network = None
+    if shared:
+        with _lock:
+            for i, candidate in enumerate(_pool):
+                if candidate.architecture == architecture:
+                    network = _pool.pop(i)
+                    break
+    network = network or _Network(architecture)
+    yield network
+    if shared:  # not after an exception: the state of such a network is anybody's guess
+        with _lock:
+            _pool.append(network)
+            del _pool[:-_POOL_SIZE]
+
+
+def _watches_batches(keras: Any, callback: Any) -> bool:
+    names = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
+    return any(getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name) for name in names)
+
+
+def _copy_callbacks(keras: Any, callbacks: Sequence[Any]) -> list[Any]:
+    for callback in callbacks:
+        if not isinstance(callback, keras.callbacks.Callback):
+            raise TypeError(f"callbacks must hold keras.callbacks.Callback objects, got {callback!r}")
+    return [copy.deepcopy(callback) for callback in callbacks]
+
+
+def train(
+    architecture: Architecture,
+    data: TrainingData,
+    schedule: Schedule,
+    *,
+    validation: TrainingData | None = None,
+    state: TrainingState | None = None,
+    seeds: Iterator[int] | None = None,
+    learning_rate: float = 0.001,
+) -> tuple[TrainingState, dict[str, list[float]], int]:
+    """Fit a network through scikeras.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network and its optimizer.
+    data : TrainingData
+        The rows to train on.
+    schedule : Schedule
+        Epochs, batch size, patience, callbacks.
+    validation : TrainingData, default=None
+        Rows to judge every epoch by.
+    state : TrainingState, default=None
+        Where to go on from; by default from fresh weights.
+    seeds : iterator of int, default=None
+        Where the seeds of fresh weights come from.
+    learning_rate : float, default=0.001
+        Of an optimizer given by name.
+
+    Returns
+    -------
+    state : TrainingState
+        After the best epoch by validation loss if there is validation and ``schedule.restore_best``, else after the
+        last.
+    history : dict of str to list of float
+        What Keras' History recorded in this call.
+    best_epoch : int
+        The epoch of this call, counted from 0, that ``state`` is from.
+    """
+    base: Any = _scikeras_base()
+    shared = isinstance(architecture.optimizer, str) and not schedule.callbacks
+    with _borrowed(architecture, shared=shared) as network:
+        if state is None:
+            if seeds is None:
+                raise TypeError("train needs a state to go on from, or seeds for a fresh one")
+            state = network.initial_state(seeds)
+        network.load(state)
+        if isinstance(architecture.optimizer, str):
+            network.model.optimizer.learning_rate = learning_rate
+        shuffle = np.random.default_rng()
+        shuffle.bit_generator.state = copy.deepcopy(dict(state.shuffle))
+        outcome: dict[str, Any] = {}
+
+        class Wrapper(base):
+            """scikeras' wrapper with a faster way through the epochs."""
+
+            def _fit_keras_model(self, X: Any, y: Any, sample_weight: Any, **_: Any) -> None:
+                outcome["result"] = _run_epochs(
+                    network, TrainingData(X, y, sample_weight), validation, schedule, shuffle
+                )
+
+        model = network.model
+        Wrapper(model=lambda: model, verbose=0).fit(data.X, data.y, sample_weight=data.sample_weight)
+        result: tuple[TrainingState, dict[str, list[float]], int] = outcome["result"]
+        return result
+
+
+def _tensors(network: _Network, data: TrainingData) -> tuple[Any, Any, Any]:
+    tf = network.tf
+    return (
+        tf.constant(data.X, tf.float32),
+        tf.constant(data.y, tf.int32),
+        tf.constant(data.sample_weight, tf.float32),
+    )
+
+
+def _run_epochs(
+    network: _Network,
+    data: TrainingData,
+    validation: TrainingData | None,
+    schedule: Schedule,
+    shuffle: np.random.Generator,
+) -> tuple[TrainingState, dict[str, list[float]], int]:
+    tf, keras, model = network.tf, network.keras, network.model
+    n_rows, batch_size = len(data.y), schedule.batch_size
+    copies = _copy_callbacks(keras, schedule.callbacks)
+    # One call of the graph per epoch, unless somebody wants to be called for every batch.
+    by_batch = any(_watches_batches(keras, callback) for callback in copies)
+    per_call = batch_size if by_batch else n_rows
+    steps = -(-n_rows // batch_size)
+    callbacks = keras.callbacks.CallbackList(
+        copies, add_history=True, model=model, epochs=schedule.epochs, steps=steps, verbose=0
+    )
+    rows = _tensors(network, data)
+    judged = None if validation is None else _tensors(network, validation)
+    best: TrainingState | None = None
+    best_epoch, best_loss = 0, np.inf
+    epochs: Any = range(schedule.epochs)
+    if schedule.progress is not None:
+        epochs = schedule.progress(epochs, schedule.epochs)
+
+    model.stop_training = False
+    logs: dict[str, float] = {}
+    callbacks.on_train_begin()
+    for epoch in epochs:
+        callbacks.on_epoch_begin(epoch)
+        order = shuffle.permutation(n_rows).astype(np.int32)
+        total = np.zeros(2)
+        for step, start in enumerate(range(0, n_rows, per_call)):
+            part = order[start : start + per_call]
+            if by_batch:
+                callbacks.on_train_batch_begin(step)
+            sums = network.train_rows(*rows, tf.constant(part), tf.constant(batch_size, tf.int32))
+            total += [float(value) for value in sums]
+            if by_batch:
+                done = start + len(part)
+                callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
+        logs = {"accuracy": total[1] / n_rows, "loss": total[0] / n_rows}
+        if judged is not None and validation is not None:
+            callbacks.on_test_begin()
+            loss, right = (float(value) / len(validation.y) for value in network.judge_rows(*judged))
+            callbacks.on_test_end({"loss": loss, "accuracy": right})
+            logs |= {"val_accuracy": right, "val_loss": loss}
+            if loss < best_loss:
+                best_epoch, best_loss = epoch, loss
+                if schedule.restore_best:
+                    best = network.state(shuffle)
+        callbacks.on_epoch_end(epoch, logs)
+        if not np.isfinite(logs["loss"]):
+            raise ValueError(
+                f"Training diverged: the loss became {logs['loss']} in epoch {epoch + 1}. Use a smaller learning_rate, "
+                "and normalize=True where the features have large values"
+            )
+        if schedule.progress is not None:
+            epochs.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
+        waited = judged is not None and schedule.patience is not None and epoch - best_epoch >= schedule.patience
+        if waited or model.stop_training:
+            break
+    callbacks.on_train_end(logs)
+    history = {name: [float(v) for v in values] for name, values in model.history.history.items()}
+    last = len(history["loss"]) - 1
+    if best is None:
+        return network.state(shuffle), history, best_epoch if judged is not None else last
+    return best, history, best_epoch
+
+
+def build_keras_model(
+    architecture: Architecture, state: TrainingState, mean: np.ndarray | None, scale: np.ndarray | None
+) -> Any:
+    """Build the compiled Keras model that a fitted classifier stands for.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        The network and its optimizer.
+    state : TrainingState
+        Its weights and those of its optimizer.
+    mean, scale : ndarray of shape (n_features,) or None
+        What inputs are standardised by.
+
+    Returns
+    -------
+    keras.Sequential
+        From raw features to probabilities. Inputs are float64 up to and including the standardisation, as in
+        training.
+    """
+    keras = _keras()
+    layers: list[Any] = [keras.Input((architecture.n_features,), dtype="float64" if mean is not None else "float32")]
+    if mean is not None and scale is not None:
+        layers.append(keras.layers.Rescaling(1 / scale, -mean / scale, dtype="float64", name="normalize"))
+    dense = _dense_layers(keras, architecture, top="softmax")
+    model = keras.Sequential(layers + dense, name="soundclf")
+    weights = iter(state.weights)
+    for layer in dense:
+        if layer.weights:
+            layer.set_weights([next(weights), next(weights)])
+    model.compile(
+        optimizer=_make_optimizer(keras, architecture.optimizer),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=["accuracy"],
+    )
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
+        variable.assign(value)
+    return model

@@ -1,0 +1,386 @@
+"""scikit-learn transformers over clips: in parallel, with an error policy."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from functools import partial
+from numbers import Number
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import validate_data
+
+from ._params import FLAG, NONE, Rule, check_params, integer, names, real
+from .audio import RES_TYPES, check_res_type, stream_clip
+from .exceptions import AudioError, AudioWarning, ParameterError
+from .features import mfcc_mean
+
+__all__ = ["MFCCMeanTransformer"]
+
+_LISTED = 20  # bad clips that a warning names
+
+
+class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
+    """What all transformers over clips share.
+
+    A subclass has the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``n_jobs`` and ``verbose`` beside
+    its own, adds its own to ``_parameters``, and says in ``_extractor`` which function turns blocks of samples into a
+    row.
+    """
+
+    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        "sr": (real(0, closed="neither"),),
+        "res_type": (names(RES_TYPES),),
+        "duration": (NONE, real(0, closed="neither")),
+        "on_error": (names(["raise", "nan"]),),
+        "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
+        "verbose": (integer(0), FLAG),
+    }
+
+    sr: float
+    res_type: str
+    duration: float | None
+    on_error: str
+    n_jobs: int | None
+    verbose: int
+
+    @abstractmethod
+    def _extractor(self) -> partial[NDArray[np.float32]]:
+        """Give the function from an iterable of blocks of samples to a row."""
+
+    @abstractmethod
+    def _feature_names(self) -> list[str]:
+        """Name the columns."""
+
+    def _check_parameters(self) -> None:
+        check_params(type(self).__name__, self.get_params(deep=False), self._parameters)
+        check_res_type(self.res_type)
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        """Check the parameters and the form of X; nothing is learned, and no clip is read.
+
+        Parameters
+        ----------
+        X : sequence of clips, or array-like of shape (n_clips, n_samples)
+            As for :meth:`transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        object
+            The transformer itself.
+
+        Raises
+        ------
+        ParameterError
+            For a parameter outside its range.
+        ValueError, TypeError
+            If X is not a sequence of clips.
+        """
+        self._check_parameters()
+        self._clips(X, reset=True)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Compute a row of features for every clip.
+
+        Parameters
+        ----------
+        X : sequence of clips, or array-like of shape (n_clips, n_samples)
+            A list, tuple, 1-D object or string array, pandas Series or Index of clips: paths (str or pathlib.Path),
+            encoded bytes, seekable binary file objects, 1-D float arrays at the rate ``sr``, ``(array, sr)`` tuples
+            with arrays ``(n,)`` or ``(channels, n)``. Or a 2-D array of samples at the rate ``sr``, a clip per row.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features), float32
+            The features, in the order of X.
+
+        Raises
+        ------
+        AudioError
+            With ``on_error="raise"``, for the first clip that cannot be used: which, where, and why.
+        ParameterError
+            For a parameter outside its range.
+        ValueError, TypeError
+            If X is not a sequence of clips, or holds an object that is no clip.
+
+        Warns
+        -----
+        AudioWarning
+            With ``on_error="nan"``, once, if there are clips that cannot be used; it lists them.
+        """
+        self._check_parameters()
+        clips = self._clips(X, reset=False)
+        work = delayed(partial(_row, self._extractor(), self.sr, self.res_type, self.duration))
+        results = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
+            work(position, clip) for position, clip in enumerate(clips)
+        )
+        rows = np.full((len(clips), len(self._feature_names())), np.nan, np.float32)
+        bad: list[AudioError] = []
+        with contextlib.closing(results):  # after an error, clips that wait are not begun
+            for position, result in enumerate(self._watched(results, len(clips))):
+                if not isinstance(result, AudioError):
+                    rows[position] = result
+                elif self.on_error == "raise":
+                    raise result
+                else:
+                    bad.append(result)
+        if bad:
+            listed = " ".join(map(str, bad[:_LISTED])) + (f" And {len(bad) - _LISTED} more." * (len(bad) > _LISTED))
+            warnings.warn(
+                f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}",
+                AudioWarning,
+                stacklevel=2,
+            )
+        return rows
+
+    def _watched(self, results: Iterable[Any], total: int) -> Iterable[Any]:
+        if not self.verbose:
+            return results
+        from tqdm.auto import tqdm
+
+        return tqdm(results, total=total, desc=type(self).__name__, unit="clip")
+
+    def _clips(self, X: Any, *, reset: bool) -> Sequence[Any]:
+        """Turn X into a list of clips."""
+        if _form(X) == "samples":
+            finite: bool = self.on_error == "raise"
+            return list(validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=finite))
+        if reset:  # a transformer that is fitted again forgets the columns of an earlier 2-D X
+            for name in {"n_features_in_", "feature_names_in_"} & vars(self).keys():
+                delattr(self, name)
+        return list(X if isinstance(X, Sequence) else np.asarray(X, dtype=object))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the features.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of a 2-D X; if given, they must be those seen in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), object
+            A name for each column.
+        """
+        known = getattr(self, "feature_names_in_", None)
+        if input_features is not None and known is not None and not np.array_equal(known, input_features):
+            raise ValueError("input_features is not equal to feature_names_in_")
+        n_seen = getattr(self, "n_features_in_", None)
+        if input_features is not None and n_seen is not None and len(input_features) != n_seen:
+            raise ValueError(f"input_features should have length equal to number of features ({n_seen})")
+        return np.asarray(self._feature_names(), dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.allow_nan = self.on_error == "nan"
+        return tags
+
+
+def _row(
+    extractor: partial[NDArray[np.float32]], sr: float, res_type: str, duration: float | None, position: int, clip: Any
+) -> NDArray[np.float32] | AudioError:
+    """Compute one clip's features, or say why not."""
+    try:
+        return extractor(stream_clip(clip, sr=sr, res_type=res_type, duration=duration))
+    except AudioError as error:
+        return AudioError(error.reason, error.clip, position)
+    except TypeError as error:
+        raise TypeError(f"Clip {position}: {error}") from error
+
+
+def _form(X: Any) -> Literal["clips", "samples"]:
+    """Tell a sequence of clips from a 2-D array of samples, and refuse what is neither, saying what to do."""
+    if isinstance(X, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(X, "read"):
+        raise ValueError("X is one clip, where a sequence of clips is expected; wrap it in a list: [clip]")
+    if isinstance(X, list | tuple):
+        return _form_of_list(X)
+    if hasattr(X, "columns") and hasattr(X, "iloc"):
+        if all(dtype.kind in "biuf" for dtype in X.dtypes if hasattr(dtype, "kind")):
+            return "samples"
+        raise ValueError(
+            "X is a DataFrame, where a sequence of clips is expected; pass the column that holds them, for example "
+            'X["path"]'
+        )
+    if not hasattr(X, "dtype") and hasattr(X, "__array__"):
+        X = np.asarray(X)
+    if not hasattr(X, "ndim") or not hasattr(X, "dtype"):
+        raise TypeError(
+            "X must be a list, tuple, 1-D array, Series or Index of clips, or a 2-D array of samples, got "
+            f"{type(X).__name__}"
+        )
+    kind = getattr(X.dtype, "kind", "O")
+    if kind == "S":
+        raise ValueError(
+            "X is an array of bytes, in which NumPy has cut trailing zeros off; pass encoded clips as a list of bytes"
+        )
+    if X.ndim == 2 and kind == "U":
+        raise ValueError("X is a 2-D array of strings; pass the column that holds the paths, for example X[:, 0]")
+    if X.ndim == 1:
+        if kind in "biufc":
+            raise ValueError(
+                "X is a 1-D array of numbers. Reshape your data: wrap the samples of one clip in a list, [samples]"
+            )
+        _check_any(X)
+        return "clips"
+    return "samples"
+
+
+def _form_of_list(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "samples"]:
+    _check_any(X)
+    if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0 and isinstance(X[1], Number):
+        raise ValueError(
+            "X is one (array, sr) clip, where a sequence of clips is expected; wrap it in a list: [(array, sr)]"
+        )
+    if any(isinstance(item, Number) for item in X):
+        raise ValueError("X is a sequence of numbers; wrap the samples of one clip in a list: [samples]")
+    if all(isinstance(item, list | tuple) and all(isinstance(value, Number) for value in item) for item in X):
+        return "samples"
+    return "clips"
+
+
+def _check_any(X: Any) -> None:
+    if not len(X):
+        raise ValueError("X holds no clips: found 0 sample(s), while a minimum of 1 is required")
+
+
+class MFCCMeanTransformer(_ClipTransformer):
+    """Mean mel-frequency cepstral coefficients of sounds.
+
+    Every clip becomes one row: its MFCCs [1]_, averaged over time. The numbers equal those of
+    ``librosa.feature.mfcc(y=y, sr=sr, ...).mean(axis=1)`` on ``librosa.load(clip, sr=sr, res_type=res_type)``. The
+    transformer learns nothing and works without being fitted.
+
+    Parameters
+    ----------
+    n_mfcc : int >= 1, default=40
+        Number of coefficients, at most ``n_mels``.
+    sr : number > 0, default=22050
+        Sampling rate in Hz that clips are brought to.
+    n_fft : int >= 1, default=2048
+        Length of the FFT window in samples.
+    hop_length : int >= 1, default=512
+        Samples from one frame to the next.
+    n_mels : int >= 1, default=128
+        Number of mel bands.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float, default=None
+        Highest frequency in Hz, at most ``sr / 2``, which None stands for.
+    res_type : str, default="soxr_hq"
+        Resampler, by librosa's name. The ``kaiser_*`` ones need the extra ``soundclf[resampy]``; ``linear``,
+        ``zero_order_hold`` and ``sinc_*`` need ``soundclf[samplerate]``.
+    duration : float > 0, default=None
+        How much of each clip to use from its start, in seconds. None uses everything.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do about a clip that cannot be used: raise an AudioError, or give a row of NaN and, once, a warning that
+        lists all such clips.
+    n_jobs : int, default=None
+        Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores.
+    verbose : int, default=0
+        With 1 or more, a progress bar over the clips.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of samples per clip, only after fitting on a 2-D array.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, only after fitting on a DataFrame of samples.
+
+    See Also
+    --------
+    soundclf.features.mfcc_mean : The same for the samples of one sound.
+    librosa.feature.mfcc : The coefficients frame by frame.
+
+    References
+    ----------
+    .. [1] S. Davis, P. Mermelstein, "Comparison of parametric representations for monosyllabic word recognition in
+       continuously spoken sentences", IEEE Trans. ASSP 28(4), 1980.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from soundclf import MFCCMeanTransformer
+    >>> time = np.arange(22050) / 22050
+    >>> clips = [np.sin(2 * np.pi * 440 * time), (np.sin(2 * np.pi * 880 * time[::2]), 11025)]
+    >>> transformer = MFCCMeanTransformer(n_mfcc=13)
+    >>> transformer.transform(clips).shape
+    (2, 13)
+    >>> transformer.get_feature_names_out()[:2]
+    array(['mfcc_mean_0', 'mfcc_mean_1'], dtype=object)
+    """
+
+    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        **_ClipTransformer._parameters,
+        "n_mfcc": (integer(1),),
+        "n_fft": (integer(1),),
+        "hop_length": (integer(1),),
+        "n_mels": (integer(1),),
+        "fmin": (real(0),),
+        "fmax": (NONE, real(0, closed="neither")),
+    }
+
+    def __init__(
+        self,
+        n_mfcc: int = 40,
+        *,
+        sr: float = 22050,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        res_type: str = "soxr_hq",
+        duration: float | None = None,
+        on_error: str = "raise",
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ):
+        self.n_mfcc = n_mfcc
+        self.sr = sr
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.fmin = fmin
+        self.fmax = fmax
+        self.res_type = res_type
+        self.duration = duration
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        highest = self.sr / 2 if self.fmax is None else self.fmax
+        if not self.fmin < highest <= self.sr / 2:
+            raise ParameterError(
+                f"MFCCMeanTransformer needs fmin < fmax <= sr / 2, got fmin={self.fmin}, fmax={self.fmax} and "
+                f"sr={self.sr}"
+            )
+        if self.n_mfcc > self.n_mels:
+            raise ParameterError(
+                f"MFCCMeanTransformer needs n_mfcc <= n_mels, got n_mfcc={self.n_mfcc} and n_mels={self.n_mels}"
+            )
+
+    def _extractor(self) -> partial[NDArray[np.float32]]:
+        names = ("sr", "n_mfcc", "n_fft", "hop_length", "n_mels", "fmin", "fmax")
+        return partial(mfcc_mean, **{name: getattr(self, name) for name in names})
+
+    def _feature_names(self) -> list[str]:
+        return [f"mfcc_mean_{i}" for i in range(self.n_mfcc)]
