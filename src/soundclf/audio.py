@@ -6,9 +6,8 @@ which gives the same numbers as decoding to floats at a fraction of the cost.
 
 from __future__ import annotations
 
-import io
+import math
 import os
-import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -21,6 +20,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from ._containers import EncodedBytes, what_is_missing, why_unreadable, with_length
+from ._params import NONE, check_params, names, real
 from .exceptions import AudioError, describe_clip
 
 __all__ = ["RES_TYPES", "Clip", "check_res_type", "load_clip", "stream_clip"]
@@ -34,9 +35,15 @@ RES_TYPES = (*_SOXR, *_RESAMPY, "fft", "scipy", "polyphase", *_SAMPLERATE)
 """The resamplers, by librosa's names."""
 
 _BLOCK = 1 << 16  # frames decoded at a time
+_ALL = 1 << 62  # more frames than a file has
+_MOST_CHANNELS = 1024  # of a file that libsndfile reads; an array with more is (n, channels), not (channels, n)
 _FARTHEST = 100  # how many times the rate may be raised: a wrong header must not turn a megabyte into a day of sound
-_UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF, 0xFFFFF000)  # what encoders write that cannot know better
-_one_reader = threading.RLock()
+_one_reader = threading.Lock()
+_PARAMETERS = {
+    "sr": (real(0, closed="neither"),),
+    "res_type": (names(RES_TYPES),),
+    "duration": (NONE, real(0, closed="neither")),
+}
 
 
 def check_res_type(res_type: str) -> None:
@@ -52,10 +59,10 @@ def check_res_type(res_type: str) -> None:
     ImportError
         With the command that installs the package.
     """
-    for names, package, extra in ((_RESAMPY, "resampy", "resampy"), (_SAMPLERATE, "samplerate", "samplerate")):
-        if res_type in names and find_spec(package) is None:
+    for served, package in ((_RESAMPY, "resampy"), (_SAMPLERATE, "samplerate")):
+        if res_type in served and find_spec(package) is None:
             raise ImportError(
-                f'res_type={res_type!r} needs the package {package}: pip install "soundclf[{extra}]", '
+                f'res_type={res_type!r} needs the package {package}: pip install "soundclf[{package}]", '
                 'or use res_type="soxr_hq"'
             )
 
@@ -68,8 +75,9 @@ def load_clip(
     Parameters
     ----------
     clip : str, pathlib.Path, bytes, binary file object, ndarray or (ndarray, sr) tuple
-        A path to an audio file, its encoded bytes, a seekable file object (rewound before it is read), float samples
-        ``(n,)`` at ``sr``, or a tuple of float samples ``(n,)`` or ``(channels, n)`` and their sampling rate in Hz.
+        A path to an audio file, its encoded bytes, a seekable file object (read from its start to its end), float
+        samples ``(n,)`` at ``sr``, or a tuple of float samples ``(n,)`` or ``(channels, n)`` and their sampling rate in
+        Hz.
     sr : number > 0 [scalar], default=22050
         Sampling rate in Hz of what is returned.
     res_type : str, default="soxr_hq"
@@ -88,6 +96,10 @@ def load_clip(
         If the clip cannot be used, with the reason.
     TypeError
         If it is none of the forms above.
+    ParameterError
+        If another parameter is outside its range.
+    ImportError
+        If the package of ``res_type`` is not installed.
 
     See Also
     --------
@@ -101,66 +113,90 @@ def load_clip(
     >>> load_clip((stereo, 44100), sr=22050).shape
     (22050,)
     """
-    blocks = list(stream_clip(clip, sr=sr, res_type=res_type, duration=duration))
+    _check_parameters("load_clip", sr, res_type, duration)
+    blocks = list(_blocks(clip, float(sr), res_type, duration))
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def stream_clip(
     clip: Clip, *, sr: float = 22050, res_type: str = "soxr_hq", duration: float | None = None
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the samples that :func:`load_clip` would return, block by block.
+    """Give the samples that :func:`load_clip` would return, block by block.
 
-    Only the ``soxr_*`` resamplers work on blocks; the others need the whole clip in memory.
+    Only the ``soxr_*`` resamplers work on blocks; the others need the whole clip in memory. So does a file object,
+    undecoded; a long recording is better given by its path.
 
     Parameters
     ----------
     clip, sr, res_type, duration
         As for :func:`load_clip`.
 
-    Yields
-    ------
-    ndarray of shape (n,), float32
+    Returns
+    -------
+    iterator of ndarray of shape (n,), float32
         At least one sample in all. A block is the consumer's to keep.
 
     Raises
     ------
     AudioError, TypeError
         As from :func:`load_clip`, while the stream is read.
+    ParameterError, ImportError
+        As from :func:`load_clip`, at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from soundclf import stream_clip
+    >>> minute = np.zeros(60 * 44100)
+    >>> sum(len(block) for block in stream_clip((minute, 44100), sr=22050)) / 22050
+    60.0
     """
+    _check_parameters("stream_clip", sr, res_type, duration)
+    return _blocks(clip, float(sr), res_type, duration)
+
+
+def _check_parameters(owner: str, sr: float, res_type: str, duration: float | None) -> None:
+    check_params(owner, {"sr": sr, "res_type": res_type, "duration": duration}, _PARAMETERS)
     check_res_type(res_type)
+
+
+def _blocks(clip: Any, sr: float, res_type: str, duration: float | None) -> Iterator[NDArray[np.float32]]:
     try:
         if isinstance(clip, tuple):
             yield from _resampled(*_from_pair(clip, duration), sr, res_type)
-        elif isinstance(clip, np.ndarray) and clip.ndim > 0:
+        elif isinstance(clip, np.ndarray):
             yield from _resampled(sr, _from_array(clip, sr, duration), sr, res_type)
         elif isinstance(clip, bytes | bytearray | memoryview) and not isinstance(clip, np.bytes_):
-            yield from _from_file(io.BytesIO(clip), sr, res_type, duration)
+            yield from _from_file(EncodedBytes(bytes(clip)), sr, res_type, duration)
         elif isinstance(clip, str | os.PathLike):
             yield from _from_file(_checked_path(clip), sr, res_type, duration)
         elif hasattr(clip, "read") and hasattr(clip, "seek"):
-            with _one_reader:  # the same object may stand in X twice
-                _rewind(clip)
-                yield from _from_file(clip, sr, res_type, duration)
+            yield from _from_file(EncodedBytes(_contents(clip)), sr, res_type, duration)
         else:
-            raise TypeError(
-                "a clip must be a path, encoded bytes, a binary file object, a 1-D float array or an (array, sr) "
-                f"tuple, got {type(clip).__name__}"
-            )
+            raise _no_clip(clip)
     except AudioError as error:
         if error.clip is None:
             raise AudioError(error.reason, describe_clip(clip)) from error.__cause__
         raise
 
 
+def _no_clip(clip: Any) -> TypeError:
+    return TypeError(
+        "a clip must be a path, encoded bytes, a seekable binary file object, a 1-D float array or an (array, sr) "
+        f"tuple, got {type(clip).__name__}"
+    )
+
+
 # -- arrays ------------------------------------------------------------------------------------------------------------
 
 
 def _from_pair(clip: tuple[Any, ...], duration: float | None) -> tuple[float, Iterator[NDArray[np.float32]]]:
-    if len(clip) != 2 or np.ndim(clip[1]) != 0 or isinstance(clip[1], str | bytes):
-        raise TypeError(f"a tuple as a clip must be (array, sr), got {len(clip)} items")
+    if len(clip) != 2 or np.ndim(clip[1]) or np.asarray(clip[1]).dtype.kind not in "iuf":
+        given = ", ".join(type(item).__name__ for item in clip)
+        raise TypeError(f"a tuple as a clip must be (array, sr), got ({given})")
     rate = float(clip[1])
     if not (np.isfinite(rate) and rate > 0):
-        raise AudioError(f"its sampling rate is {clip[1]!r}, which is not a number of Hz above 0")
+        raise AudioError(f"its sampling rate is {rate:g}, which is not a number of Hz above 0")
     return rate, _from_array(np.asarray(clip[0]), rate, duration, channels=True)
 
 
@@ -174,18 +210,41 @@ def _from_array(
         )
     if samples.dtype.kind != "f":
         raise TypeError(f"samples must be floats, got an array of type {samples.dtype}")
-    if samples.ndim > 2 or (samples.ndim == 2 and not channels):
+    if samples.ndim != 1 and not (channels and samples.ndim == 2):
         form = "(n,) or (channels, n)" if channels else "(n,), or an (array, sr) tuple for several channels"
         raise AudioError(f"its samples have the shape {samples.shape}, where {form} is expected")
     if samples.ndim == 2 and not samples.shape[0]:
         raise AudioError("it has no channels")
-    if duration is not None:
-        samples = samples[..., : int(duration * rate)]
-    if not samples.shape[-1]:
+    if samples.ndim == 2 and samples.shape[0] > _MOST_CHANNELS:
+        raise AudioError(
+            f"its samples have the shape {samples.shape}, which is {samples.shape[0]} channels of {samples.shape[1]} "
+            "samples; transpose them to (channels, n)"
+        )
+    frames = np.atleast_2d(np.asarray(samples)).T
+    if not len(frames):
         raise AudioError("it holds no samples")
-    for start in range(0, samples.shape[-1], _BLOCK):
-        block = samples[..., start : start + _BLOCK]
-        yield block.astype(np.float32) if block.ndim == 1 else block.mean(axis=0, dtype=np.float32)
+    frames = frames[: _n_wanted(duration, rate)]
+    for start in range(0, len(frames), _BLOCK):
+        yield _mixed_down(frames[start : start + _BLOCK])
+
+
+def _n_wanted(duration: float | None, rate: float) -> int:
+    n_wanted = _ALL if duration is None else int(min(duration * rate, _ALL))
+    if not n_wanted:
+        raise AudioError(f"a duration of {duration:g} s is less than one sample at its {rate:g} Hz")
+    return n_wanted
+
+
+def _mixed_down(frames: np.ndarray) -> NDArray[np.float32]:
+    """Average the channels of ``(n, channels)`` frames: 16-bit integers, or floats."""
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found later
+        mono = frames[:, 0].astype(np.float32)
+        for channel in range(1, frames.shape[1]):
+            mono += frames[:, channel].astype(np.float32, copy=False)
+    scale = frames.shape[1] * (32768 if frames.dtype == np.int16 else 1)
+    if scale != 1:
+        mono /= np.float32(scale)
+    return mono
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -195,12 +254,14 @@ def _checked_path(clip: str | os.PathLike[str]) -> str:
     path = os.fspath(clip)
     if not isinstance(path, str):
         raise TypeError("a path must be a str or a pathlib.Path; bytes are taken as the encoded sound itself")
+    if not path:
+        raise AudioError("its path is empty")
     try:
         mode = Path(path).stat().st_mode
     except FileNotFoundError:
         raise AudioError("there is no such file") from None
     except (OSError, ValueError) as error:
-        raise AudioError(f"its path cannot be used ({error})") from error
+        raise AudioError(f"its path cannot be used ({getattr(error, 'strerror', error)})") from error
     if stat.S_ISDIR(mode):
         raise AudioError("it is a directory, not a file")
     if not stat.S_ISREG(mode):  # a pipe or a device could be read for ever
@@ -208,34 +269,66 @@ def _checked_path(clip: str | os.PathLike[str]) -> str:
     return path
 
 
-def _rewind(file: Any) -> None:
+def _contents(file: Any) -> bytes:
+    """Read a file object from its start to its end, and no further: a device could go on for ever."""
     try:
-        file.seek(0)
-        start = file.read(0)
-    except (OSError, ValueError) as error:
+        with _one_reader:  # the same object may stand in X twice
+            start = file.read(0)
+            if isinstance(start, str):
+                raise AudioError("the file object was opened as text; open it with mode 'rb'")
+            if not isinstance(start, bytes):
+                raise _no_clip(file)
+            file.seek(0, os.SEEK_END)
+            size = file.tell()
+            file.seek(0)
+            return b"".join(iter(lambda: file.read(size), b""))
+    except AudioError:
+        raise
+    except (OSError, EOFError, ValueError) as error:
         raise AudioError(f"the file object cannot be rewound and read ({error})") from error
-    if not isinstance(start, bytes):
-        raise AudioError("the file object was opened as text; open it with mode 'rb'")
 
 
-def _from_file(source: Any, sr: float, res_type: str, duration: float | None) -> Iterator[NDArray[np.float32]]:
-    """Decode, mix down and resample what a path or a file object holds."""
+class _Forward(soundfile.SoundFile):
+    """A file that is read once, from its start to its end.
+
+    In a seekable file soundfile seeks after every block, to where the block ended. That changes the samples that follow
+    in MP3 and Opus, and fails in streamed FLAC.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+def _from_file(
+    source: str | EncodedBytes, sr: float, res_type: str, duration: float | None
+) -> Iterator[NDArray[np.float32]]:
+    """Decode, mix down and resample what a path or encoded bytes hold."""
     try:
-        file = soundfile.SoundFile(source)
-    except (soundfile.LibsndfileError, TypeError, OSError, ValueError) as error:
-        raise AudioError(_why_unreadable(source, error)) from error
+        # libsndfile takes a name in bytes, which need not be valid UTF-8, except on Windows.
+        file = _Forward(os.fsencode(source) if isinstance(source, str) and os.name != "nt" else source)
+    except TypeError:  # what soundfile says of this one suffix
+        raise AudioError(
+            "its name ends in .raw, which stands for samples without a header; read them with numpy.fromfile and pass "
+            "(array, sr)"
+        ) from None
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(why_unreadable(source, error)) from error
     with file:
-        yield from _resampled(float(file.samplerate), _decoded(file, source, duration), sr, res_type)
+        streamed = None if file.frames else with_length(source)
+        if streamed is None:
+            yield from _resampled(float(file.samplerate), _decoded(file, source, duration), sr, res_type)
+        else:
+            yield from _from_file(streamed, sr, res_type, duration)
 
 
-def _decoded(file: soundfile.SoundFile, source: Any, duration: float | None) -> Iterator[NDArray[np.float32]]:
+def _decoded(file: _Forward, source: str | EncodedBytes, duration: float | None) -> Iterator[NDArray[np.float32]]:
     """Yield a file's frames as mono float32 blocks at its own rate."""
-    dtype = "int16" if file.subtype == "PCM_16" else "float32"
-    wanted = None if duration is None else int(duration * file.samplerate)
-    buffer = np.empty((min(_BLOCK, wanted or _BLOCK), file.channels), dtype)
+    as_integers = file.subtype == "PCM_16" and file.format != "SDS"  # an SDS file has more bits than its subtype says
+    n_wanted = _n_wanted(duration, file.samplerate)
+    buffer = np.empty((min(_BLOCK, n_wanted), file.channels), np.int16 if as_integers else np.float32)
     n_read = 0
-    while wanted is None or n_read < wanted:
-        want = len(buffer) if wanted is None else min(len(buffer), wanted - n_read)
+    while n_read < n_wanted:
+        want = min(len(buffer), n_wanted - n_read)
         try:
             frames = file.read(out=buffer[:want])
         except (soundfile.LibsndfileError, OSError) as error:
@@ -244,94 +337,12 @@ def _decoded(file: soundfile.SoundFile, source: Any, duration: float | None) -> 
         if len(frames):
             yield _mixed_down(frames)
         if len(frames) < want:
-            missing = _what_is_missing(file, source, n_read)
+            missing = what_is_missing(file, source, n_read)
             if missing:
                 raise AudioError(f"it is truncated: {missing}")
             break
     if not n_read:
         raise AudioError("it holds no samples")
-
-
-def _mixed_down(frames: np.ndarray) -> NDArray[np.float32]:
-    """Average the channels of ``(n, channels)`` frames: 16-bit integers, or floats."""
-    mono = frames[:, 0].astype(np.float32)
-    for channel in range(1, frames.shape[1]):
-        mono += frames[:, channel]
-    scale = frames.shape[1] * (32768 if frames.dtype == np.int16 else 1)
-    if scale != 1:
-        mono *= np.float32(1 / scale) if scale & (scale - 1) == 0 else np.float32(1) / np.float32(scale)
-    return mono
-
-
-def _ends(source: Any, size: int = 1 << 17) -> tuple[bytes, bytes]:
-    """Give the first 64 and the last ``size`` bytes of a path or a file object."""
-    with Path(source).open("rb") if isinstance(source, str) else io.BytesIO() as opened:
-        file = opened if isinstance(source, str) else source
-        file.seek(0)
-        head = file.read(64)
-        file.seek(0, os.SEEK_END)
-        file.seek(-min(size, file.tell()), os.SEEK_END)
-        return head, file.read()
-
-
-def _what_is_missing(file: soundfile.SoundFile, source: Any, n_read: int) -> str | None:
-    """Tell how far a file that has been read to its end falls short of what its header promises."""
-    for declared, actual in re.findall(
-        r"^ *(?:data|SSND|riff|Data Size) *: (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE
-    ):
-        if int(declared) > int(actual) and int(declared) not in _UNKNOWN_LENGTHS:
-            return f"its header promises {declared} bytes of samples, and {actual} are there"
-    for actual, declared in re.findall(
-        r"Calculated frame count (\d+) does not match value .* of (\d+)", file.extra_info
-    ):
-        if int(declared) > int(actual):
-            return f"its header promises {declared} samples, and {actual} are there"
-    if file.format == "OGG" and _ogg_is_cut(_ends(source)[1]):
-        return "its last Ogg page is cut off"
-    slack = 1152 if file.format == "MP3" else 0  # one frame of MP3, whose header may or may not count the padding
-    if n_read + slack < file.frames < 2**62:
-        return f"its header promises {file.frames} samples, and {n_read} are there"
-    return None
-
-
-def _ogg_is_cut(tail: bytes) -> bool:
-    start = tail.rfind(b"OggS")
-    if start < 0:
-        return False
-    segments = tail[start + 27 : start + 27 + tail[start + 26]] if len(tail) > start + 26 else b""
-    complete = bool(segments) and len(segments) == tail[start + 26]
-    return not complete or start + 27 + len(segments) + sum(segments) > len(tail)
-
-
-_NOT_DECODED = (
-    (4, b"ftyp", "MPEG-4 audio (m4a, AAC)"),
-    (0, b"\xff\xf1", "AAC audio"),
-    (0, b"\xff\xf9", "AAC audio"),
-    (0, b"ADIF", "AAC audio"),
-    (0, b"\x30\x26\xb2\x75", "Windows Media audio"),
-    (0, b"\x1a\x45\xdf\xa3", "Matroska or WebM"),
-    (0, b"#!AMR", "AMR audio"),
-)
-
-
-def _why_unreadable(source: Any, error: Exception) -> str:
-    try:
-        head, tail = _ends(source)
-    except (OSError, ValueError) as failure:
-        return f"it cannot be read ({failure})"
-    if not head:
-        return "the file is empty"
-    for offset, magic, name in _NOT_DECODED:
-        if head[offset:].startswith(magic):
-            return f"it is {name}, which libsndfile does not decode; convert it to WAV, FLAC, OGG or MP3"
-    if head[:4] == b"OggS" and _ogg_is_cut(tail):
-        return "it is truncated: its last Ogg page is cut off"
-    if head[:4] == b"RIFF" and head[8:16] == b"WAVEfmt " and head[22:24] == b"\0\0":
-        return "it has no channels"
-    if head[:4] in (b"RIFF", b"FORM", b"fLaC", b"OggS", b"caff", b"RF64", b"riff"):
-        return "it is truncated or damaged: its header cannot be read"
-    detail = getattr(error, "error_string", str(error)).strip().rstrip(".")
-    return f"it is not audio in a format that libsndfile reads ({detail})"
 
 
 # -- resampling --------------------------------------------------------------------------------------------------------
@@ -345,13 +356,19 @@ def _resampled(
     if rate == sr:
         yield from blocks
         return
-    ratio = float(sr) / rate
+    ratio = sr / rate
     if not 1e-4 <= ratio <= _FARTHEST:
         raise AudioError(f"its sampling rate of {rate:g} Hz is too far from the {sr:g} Hz asked for to be resampled")
+    if res_type == "polyphase" and not _has_simple_ratio(rate, sr):
+        raise AudioError(
+            f'polyphase resampling needs a simple ratio of whole numbers, not {rate:g} to {sr:g} Hz; use "soxr_hq"'
+        )
     if not res_type.startswith("soxr"):
         import librosa
 
         whole = np.concatenate(list(blocks))
+        if res_type in _RESAMPY and len(whole) * ratio < 1:
+            raise AudioError(f"it is too short to be resampled from {rate:g} to {sr:g} Hz by {res_type}")
         yield np.ascontiguousarray(librosa.resample(whole, orig_sr=rate, target_sr=sr, res_type=res_type))
         return
     stream = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality=res_type)
@@ -370,9 +387,16 @@ def _resampled(
         yield out
 
 
+def _has_simple_ratio(rate: float, sr: float) -> bool:
+    """Tell whether a polyphase filter, whose length grows with the terms of the ratio, stays of a reasonable size."""
+    return rate.is_integer() and sr.is_integer() and max(rate, sr) <= 1e6 * math.gcd(int(rate), int(sr))
+
+
 def _finite(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     for block in blocks:
         # One sum is cheaper than a test of every sample, and finite samples of sounds do not overflow it.
-        if not np.isfinite(block.sum()) and not np.isfinite(block).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = block.sum()
+        if not np.isfinite(total) and not np.isfinite(block).all():
             raise AudioError("it contains NaN or infinity")
         yield block

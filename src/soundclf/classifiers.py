@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from . import networks
@@ -55,6 +55,10 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
+_ENOUGH = 1000  # rows from which on early_stopping="auto" can afford to set some aside
+_TOO_FEW = "DenseAudioClassifier needs at least two classes to tell apart, got one class: {}"
+
+
 def _are_sizes(value: Any) -> bool:
     return isinstance(value, tuple | list | np.ndarray) and all(integer(1).holds(size) for size in value)
 
@@ -92,16 +96,19 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         Passes over the training rows, at most.
     batch_size : int >= 1, default=32
         Rows per training step.
-    validation_fraction : float in [0, 1), default=0.0
-        Share of the training rows, the same of each class, that is set aside to judge every epoch by; ignored when
-        ``X_val`` is passed to :meth:`fit`. Every class keeps at least one row to train on.
-    early_stopping : bool, default=False
-        Whether to stop once the loss on the validation rows has not fallen for ``patience`` epochs. Needs validation
-        rows.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the training rows, the same of each class, that early stopping sets aside to judge every epoch by. Not
+        used when ``X_val`` is passed to :meth:`fit`. Every class keeps at least one row to train on.
+    early_stopping : bool or "auto", default="auto"
+        Whether to stop once the loss on the validation rows has not fallen for ``patience`` epochs. "auto" does so for
+        1000 training rows or more: a tenth of fewer rows tells epochs apart less well than it trains.
     patience : int >= 1, default=20
         See ``early_stopping``.
     restore_best : bool, default=True
         Whether to keep the epoch with the lowest loss on the validation rows, if there are any, rather than the last.
+    average : bool, default=True
+        Whether to keep a moving average of the weights over the epochs (0.9 of the average and 0.1 of the new weights
+        after each) rather than the weights as the last batch left them. Epochs are judged by what would be kept.
     class_weight : dict or "balanced", default=None
         Weights of the classes ``{label: weight}``; "balanced" makes them inversely proportional to the classes'
         frequencies. They multiply ``sample_weight``.
@@ -186,16 +193,19 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         "dropout": (real(0, 1),),
         "normalize": (FLAG,),
         "optimizer": (
-            Rule("the name of a Keras optimizer or a keras.optimizers.Optimizer", lambda v: isinstance(v, str)),
-            Rule("one", lambda v: hasattr(v, "get_config") and hasattr(v, "apply")),
+            Rule(
+                "the name of a Keras optimizer or a keras.optimizers.Optimizer",
+                lambda v: isinstance(v, str) or (hasattr(v, "get_config") and hasattr(v, "apply")),
+            ),
         ),
         "learning_rate": (real(0, closed="neither"),),
         "epochs": (integer(1),),
         "batch_size": (integer(1),),
-        "validation_fraction": (real(0, 1),),
-        "early_stopping": (FLAG,),
+        "validation_fraction": (real(0, 1, closed="neither"),),
+        "early_stopping": (FLAG, names(["auto"])),
         "patience": (integer(1),),
         "restore_best": (FLAG,),
+        "average": (FLAG,),
         "class_weight": (NONE, names(["balanced"]), Rule("a dict of weights", lambda v: isinstance(v, dict))),
         "callbacks": (NONE, Rule("a list of keras.callbacks.Callback", lambda v: isinstance(v, list | tuple))),
         "warm_start": (FLAG,),
@@ -213,10 +223,11 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: float = 0.001,
         epochs: int = 200,
         batch_size: int = 32,
-        validation_fraction: float = 0.0,
-        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        early_stopping: bool | Literal["auto"] = "auto",
         patience: int = 20,
         restore_best: bool = True,
+        average: bool = True,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         callbacks: list[Any] | None = None,
         warm_start: bool = False,
@@ -235,6 +246,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         self.early_stopping = early_stopping
         self.patience = patience
         self.restore_best = restore_best
+        self.average = average
         self.class_weight = class_weight
         self.callbacks = callbacks
         self.warm_start = warm_start
@@ -281,16 +293,14 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         warm = self.warm_start and hasattr(self, "coefs_")
         X, y, sample_weight = self._check_rows(X, y, sample_weight, reset=not warm)
-        classes = unique_labels(y)
+        classes = np.unique(y)
         if warm and not np.array_equal(classes, self.classes_):
             raise ValueError(
                 f"With warm_start=True the classes must stay the same: there were {_listed(self.classes_)}, and y has "
                 f"{_listed(classes)}"
             )
         if len(classes) < 2:
-            raise ValueError(
-                f"DenseAudioClassifier needs at least two classes to tell apart, got one class: {classes[0]!r}"
-            )
+            raise ValueError(_TOO_FEW.format(_listed(classes)))
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: one of them was passed without the other")
         validation = None
@@ -338,16 +348,14 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         if not warm and classes is None:
             raise ValueError("The first call of partial_fit needs classes: all labels that will ever come")
         X, y, sample_weight = self._check_rows(X, y, sample_weight, reset=not warm)
-        known = self.classes_ if warm else unique_labels(classes)
-        if warm and classes is not None and not np.array_equal(unique_labels(classes), known):
+        known = self.classes_ if warm else np.unique(np.asarray(classes))
+        if warm and classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
             raise ValueError(
                 f"classes must stay the same in every call of partial_fit: they were {_listed(known)}, now "
-                f"{_listed(unique_labels(classes))}"
+                f"{_listed(np.unique(np.asarray(classes)))}"
             )
         if len(known) < 2:
-            raise ValueError(
-                f"DenseAudioClassifier needs at least two classes to tell apart, got one class: {known[0]!r}"
-            )
+            raise ValueError(_TOO_FEW.format(_listed(known)))
         return self._fit(X, y, sample_weight, known, None, warm=warm, schedule_epochs=1, partial=True)
 
     def _check_parameters(self) -> None:
@@ -385,19 +393,17 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
     ) -> DenseAudioClassifier:
         codes = _encode(y, classes, "y")
         random = _fresh_random(self.random_state)
-        if validation is None and self.validation_fraction > 0 and not partial:
+        stop_early = (len(y) >= _ENOUGH if self.early_stopping == "auto" else self.early_stopping) and not partial
+        if stop_early and validation is None:
             held_out = _stratified_part(codes, self.validation_fraction, random)
+            if not held_out.any():
+                raise ValueError(
+                    f"early_stopping with validation_fraction={self.validation_fraction} sets no row aside: no class "
+                    "has enough rows to give one away and keep one; use more rows, a larger share, or "
+                    "early_stopping=False"
+                )
             validation = (X[held_out], codes[held_out], sample_weight[held_out])
             X, y, codes, sample_weight = X[~held_out], y[~held_out], codes[~held_out], sample_weight[~held_out]
-            if not len(validation[1]):
-                raise ValueError(
-                    f"validation_fraction={self.validation_fraction} sets no row aside: no class has enough rows to "
-                    "give one away and keep one; use more rows, a larger share, or validation_fraction=0"
-                )
-        if self.early_stopping and validation is None and not partial:
-            raise ValueError(
-                "early_stopping=True needs validation rows: set validation_fraction, or pass X_val and y_val to fit"
-            )
         scaler = self._scaler(X, sample_weight, warm=warm)
 
         def rows(X: Any, codes: Any, weights: Any) -> networks.TrainingData:
@@ -410,13 +416,14 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             networks.Schedule(
                 epochs=schedule_epochs,
                 batch_size=self.batch_size,
-                patience=self.patience if self.early_stopping and not partial else None,
+                patience=self.patience if stop_early else None,
                 restore_best=self.restore_best,
+                average=bool(self.average),
                 callbacks=tuple(self.callbacks or ()),
                 progress=_progress if self.verbose else None,
             ),
             validation=None if validation is None else rows(*validation),
-            state=self._training_state() if warm else None,
+            state=networks.TrainingState(**self._state) if warm else None,
             seeds=iter(lambda: int(random.integers(2**31)), None),
             learning_rate=self.learning_rate,
         )
@@ -425,12 +432,8 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         self.history_ = {name: before.get(name, [float("nan")] * n_before) + values for name, values in history.items()}
         self.best_epoch_ = n_before + best_epoch
         self.classes_ = classes
-        self.coefs_, self.intercepts_ = state.weights[::2], state.weights[1::2]
-        self._state: dict[str, Any] = {
-            "optimizer": state.optimizer,
-            "dropout": state.dropout,
-            "shuffle": dict(state.shuffle),
-        }
+        self.coefs_, self.intercepts_ = state.average[::2], state.average[1::2]
+        self._state: dict[str, Any] = vars(state)
         self.mean_: NDArray[np.float64] | None = None if scaler is None else scaler.mean_
         self.scale_: NDArray[np.float64] | None = None if scaler is None else scaler.scale_
         self._seen: tuple[Any, Any] | None = None if scaler is None else (scaler.var_, scaler.n_samples_seen_)
@@ -457,10 +460,6 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             optimizer=self.optimizer,
         )
 
-    def _training_state(self) -> networks.TrainingState:
-        weights = [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer]
-        return networks.TrainingState(weights, **self._state)
-
     @property
     def model_(self) -> Any:
         """The compiled Keras model."""
@@ -469,7 +468,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         architecture = networks.Architecture(
             self.n_features_in_, sizes, len(self.classes_), self.activation, float(self.dropout), self.optimizer
         )
-        return networks.build_keras_model(architecture, self._training_state(), self.mean_, self.scale_)
+        return networks.build_keras_model(architecture, networks.TrainingState(**self._state), self.mean_, self.scale_)
 
     def _check_fitted(self, attribute: str) -> None:
         if not hasattr(self, "coefs_"):

@@ -7,14 +7,17 @@ cache, in float32, and what is linear in time is done once per clip rather than 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from .exceptions import AudioWarning
+from ._params import NONE, Rule, check_params, integer, real
+from .exceptions import AudioError, AudioWarning, ParameterError, describe_clip
 
 __all__ = ["mel_filters", "mfcc_mean"]
 
@@ -22,6 +25,18 @@ _FRAMES = 32  # frames per block: 32 frames of 2048 samples and their spectra st
 _BANDS = 16  # mel bands per product: neighbouring bands share few of the spectrum's bins
 _AMIN = 1e-10  # librosa.power_to_db's floor of the power
 _TOP_DB = 80.0  # and its range below the clip's maximum
+_MEL_PARAMETERS: dict[str, tuple[Rule, ...]] = {
+    "sr": (real(0, closed="neither"),),
+    "n_fft": (integer(1),),
+    "n_mels": (integer(1),),
+    "fmin": (real(0),),
+    "fmax": (NONE, real(0, closed="neither")),
+}
+_MFCC_PARAMETERS: dict[str, tuple[Rule, ...]] = {
+    **_MEL_PARAMETERS,
+    "n_mfcc": (integer(1),),
+    "hop_length": (integer(1),),
+}
 
 
 def mfcc_mean(
@@ -43,11 +58,11 @@ def mfcc_mean(
     Parameters
     ----------
     y : ndarray of shape (n,), or iterable of ndarray
-        Samples, whole or as consecutive blocks.
+        Float samples, whole or as consecutive blocks. Where they are cut does not change the result.
     sr : number > 0 [scalar], default=22050
         Sampling rate of ``y`` in Hz.
     n_mfcc : int > 0, default=40
-        Number of coefficients.
+        Number of coefficients, at most ``n_mels``.
     n_fft : int > 0, default=2048
         Length of the FFT window in samples.
     hop_length : int > 0, default=512
@@ -55,7 +70,7 @@ def mfcc_mean(
     n_mels : int > 0, default=128
         Number of mel bands.
     fmin, fmax : float, default=0.0 and None
-        Lowest and highest frequency in Hz; None stands for ``sr / 2``.
+        Lowest and highest frequency in Hz, at most ``sr / 2``, which None stands for.
 
     Returns
     -------
@@ -64,8 +79,15 @@ def mfcc_mean(
 
     Raises
     ------
-    ValueError
-        If ``y`` holds no samples.
+    AudioError
+        If ``y`` holds no samples, or samples that are not finite.
+    ParameterError
+        If a parameter is outside its range.
+
+    Warns
+    -----
+    AudioWarning
+        If bands are so narrow that no bin of the spectrum falls into them.
 
     See Also
     --------
@@ -84,54 +106,100 @@ def mfcc_mean(
     >>> mfcc_mean(y, sr=22050, n_mfcc=13).shape
     (13,)
     """
-    bank = _banded_filters(float(sr), int(n_fft), int(n_mels), float(fmin), None if fmax is None else float(fmax))
+    _check("mfcc_mean", _MFCC_PARAMETERS, locals())
+    bank = _filter_bank(float(sr), int(n_fft), int(n_mels), float(fmin), None if fmax is None else float(fmax))
+    _warn_of_empty_bands(bank.n_empty, n_mels, n_fft)
     blocks = [_log_mel(frames, bank) for frames in _frames(y, int(n_fft), int(hop_length))]
     floor = max(block.max() for block in blocks) - np.float32(_TOP_DB)
     total = np.zeros(int(n_mels))
     for block in blocks:
         total += np.maximum(block, floor, out=block).sum(axis=0)
+    if not np.isfinite(total).all():
+        raise AudioError("it contains NaN, infinity or samples too large to be squared")
     mean = total / sum(len(block) for block in blocks)
     return (_dct_basis(int(n_mfcc), int(n_mels)) @ mean).astype(np.float32)
 
 
+def _check(owner: str, table: dict[str, tuple[Rule, ...]], values: Mapping[str, Any]) -> None:
+    check_params(owner, values, table)
+    sr, fmin, fmax = values["sr"], values["fmin"], values["fmax"]
+    if not fmin < (sr / 2 if fmax is None else fmax) <= sr / 2:
+        raise ParameterError(f"{owner} needs fmin < fmax <= sr / 2, got fmin={fmin}, fmax={fmax} and sr={sr}")
+    if "n_mfcc" in table and values["n_mfcc"] > values["n_mels"]:
+        raise ParameterError(
+            f"{owner} needs n_mfcc <= n_mels, got n_mfcc={values['n_mfcc']} and n_mels={values['n_mels']}"
+        )
+
+
+def _warn_of_empty_bands(n_empty: int, n_mels: int, n_fft: int) -> None:
+    if n_empty:
+        warnings.warn(
+            f"{n_empty} of {n_mels} mel bands contain no bin of an FFT of {n_fft} samples and stay empty; use "
+            "fewer bands or a longer window",
+            AudioWarning,
+            stacklevel=3,
+        )
+
+
 def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int, hop: int) -> Iterator[np.ndarray]:
-    """Yield windowed frames ``(n, n_fft)``, centred at multiples of ``hop``, with zeros beyond both ends."""
-    window = _window(n_fft)
-    margin = np.zeros(n_fft // 2, np.float32)
-    held, skip, empty = margin, 0, True
-    blocks: Iterable[np.ndarray] = [y] if isinstance(y, np.ndarray) else y
-    for block, last in _with_last(blocks):
-        empty = empty and not len(block)
-        parts = [held, block, margin] if last else [held, block]
-        held = np.concatenate(parts, dtype=np.float32, casting="same_kind")[skip:]
-        skip = max(0, skip - sum(map(len, parts)))
-        n_frames = (len(held) - n_fft) // hop + 1
-        if empty or n_frames < 1:
-            continue
-        view = np.lib.stride_tricks.sliding_window_view(held, n_fft)[::hop]
-        for start in range(0, n_frames, _FRAMES):
-            yield view[start : start + _FRAMES] * window
-        skip = max(0, n_frames * hop - len(held))
-        held = held[n_frames * hop :]
-    if empty:
-        raise ValueError("a sound needs at least one sample")
+    """Yield windowed frames ``(n, n_fft)``, centred at multiples of ``hop``, with zeros beyond both ends.
+
+    They come in lots of _FRAMES, the last lot excepted, wherever the samples are cut into blocks.
+    """
+    window, margin = _window(n_fft), np.zeros(n_fft // 2, np.float32)
+    step = _FRAMES * hop  # from one lot to the next
+    enough = max(step, step - hop + n_fft)  # samples under one lot, and before the next
+    parts, n_held = [margin], len(margin)
+    for block in chain(_checked(y), [margin]):
+        parts.append(block)
+        n_held += len(block)
+        if n_held >= enough:
+            held = _joined(parts)
+            frames = np.lib.stride_tricks.sliding_window_view(held, n_fft)[::hop]
+            n_lots = (n_held - enough) // step + 1
+            for lot in range(n_lots):
+                yield frames[lot * _FRAMES : (lot + 1) * _FRAMES] * window
+            parts, n_held = [held[n_lots * step :]], n_held - n_lots * step
+    if n_held >= n_fft:
+        yield np.lib.stride_tricks.sliding_window_view(_joined(parts), n_fft)[::hop] * window
 
 
-def _with_last(blocks: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, bool]]:
-    """Say of every block whether it is the last."""
-    iterator = iter(blocks)
-    block = next(iterator, np.empty(0, np.float32))
-    for following in iterator:
-        yield block, False
-        block = following
-    yield block, True
+def _checked(y: Any) -> Iterator[np.ndarray]:
+    n_samples = 0
+    for block in y if isinstance(y, Iterable) and not isinstance(y, np.ndarray) else [y]:
+        if not isinstance(block, np.ndarray) or block.ndim != 1 or block.dtype.kind != "f":
+            raise ParameterError(
+                "The 'y' parameter of mfcc_mean must be a 1-D float array or an iterable of such blocks, got "
+                f"{describe_clip(block)}."
+            )
+        n_samples += len(block)
+        yield block
+    if not n_samples:
+        raise AudioError("it holds no samples")
 
 
-def _log_mel(frames: np.ndarray, bank: tuple[tuple[slice, np.ndarray], ...]) -> NDArray[np.float32]:
+def _joined(parts: list[np.ndarray]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # what becomes infinite is found later
+        return np.concatenate(parts, dtype=np.float32, casting="same_kind")
+
+
+class _FilterBank(NamedTuple):
+    """Mel filters in groups of bands: the bins that a group covers, its bands, and its part of the filters."""
+
+    groups: tuple[tuple[slice, slice, NDArray[np.float32]], ...]
+    n_mels: int
+    n_empty: int
+
+
+def _log_mel(frames: np.ndarray, bank: _FilterBank) -> NDArray[np.float32]:
     """Give the mel spectrum of windowed frames in dB, ``(n, n_mels)``; ``frames`` is overwritten."""
     spectrum = scipy.fft.rfft(frames, axis=1, overwrite_x=True)
-    power = spectrum.real**2 + spectrum.imag**2
-    mel = np.concatenate([power[:, bins] @ filters for bins, filters in bank], axis=1)
+    mel = np.empty((len(frames), bank.n_mels), np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found later
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        for bins, bands, filters in bank.groups:
+            np.matmul(power[:, bins], filters, out=mel[:, bands])
     np.log(np.maximum(mel, np.float32(_AMIN), out=mel), out=mel)
     mel *= np.float32(10 / np.log(10))
     return mel
@@ -149,13 +217,17 @@ def _dct_basis(n_mfcc: int, n_mels: int) -> NDArray[np.float64]:
     return np.asarray(scipy.fft.dct(np.eye(n_mels), axis=0, type=2, norm="ortho")[:n_mfcc])
 
 
+_HZ_PER_MEL = 200 / 3  # Slaney's scale is linear up to 1000 Hz, with 27 steps to a factor of 6.4 from there
+_KNEE = 1000 / _HZ_PER_MEL
+_STEP = np.log(6.4) / 27
+
+
 def _hz_to_mel(hz: np.ndarray) -> np.ndarray:
-    """Slaney's scale: linear below 1000 Hz, 27 steps to a factor of 6.4 above."""
-    return np.where(hz < 1000, hz * 3 / 200, 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4))
+    return np.where(hz < 1000, hz / _HZ_PER_MEL, _KNEE + np.log(np.maximum(hz, 1000) / 1000) / _STEP)
 
 
 def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp(np.log(6.4) / 27 * (np.maximum(mel, 15) - 15)))
+    return np.where(mel < _KNEE, mel * _HZ_PER_MEL, 1000 * np.exp(_STEP * (np.maximum(mel, _KNEE) - _KNEE)))
 
 
 def mel_filters(
@@ -175,12 +247,17 @@ def mel_filters(
     n_mels : int > 0, default=128
         Number of bands.
     fmin, fmax : float, default=0.0 and None
-        Lowest and highest frequency in Hz; None stands for ``sr / 2``.
+        Lowest and highest frequency in Hz, at most ``sr / 2``, which None stands for.
 
     Returns
     -------
     ndarray of shape (n_mels, 1 + n_fft // 2), float32
         Each filter has unit area over frequency.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is outside its range.
 
     Warns
     -----
@@ -193,7 +270,15 @@ def mel_filters(
     >>> mel_filters(sr=22050, n_fft=2048).shape
     (128, 1025)
     """
-    bins = np.arange(1 + n_fft // 2) * sr / n_fft
+    _check("mel_filters", _MEL_PARAMETERS, locals())
+    filters, n_empty = _filters(sr, n_fft, n_mels, fmin, fmax)
+    _warn_of_empty_bands(n_empty, n_mels, n_fft)
+    return filters
+
+
+def _filters(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None) -> tuple[NDArray[np.float32], int]:
+    """Give the filters, and how many of them are empty."""
+    bins = np.fft.rfftfreq(n_fft, 1 / sr)
     lowest, highest = _hz_to_mel(np.array([fmin, sr / 2 if fmax is None else fmax]))
     edges = _mel_to_hz(np.linspace(lowest, highest, n_mels + 2))
     widths = np.diff(edges)
@@ -201,27 +286,16 @@ def mel_filters(
     falling = (edges[2:, None] - bins) / widths[1:, None]
     filters = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
     filters *= (2 / (edges[2:] - edges[:-2]))[:, None]
-    silent = np.flatnonzero((edges[:-2] != 0) & (filters.max(axis=1) == 0))
-    if len(silent):
-        warnings.warn(
-            f"{len(silent)} of {n_mels} mel bands contain no bin of an FFT of {n_fft} samples and stay empty; use "
-            "fewer bands or a longer window",
-            AudioWarning,
-            stacklevel=2,
-        )
-    return filters
+    return filters, int(np.sum((edges[:-2] != 0) & (filters.max(axis=1) == 0)))
 
 
 @lru_cache(maxsize=16)
-def _banded_filters(
-    sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None
-) -> tuple[tuple[slice, NDArray[np.float32]], ...]:
-    """Cut the filters into groups of bands, each with the range of bins that it covers."""
-    filters = mel_filters(sr=sr, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax)
+def _filter_bank(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None) -> _FilterBank:
+    filters, n_empty = _filters(sr, n_fft, n_mels, fmin, fmax)
     groups = []
     for start in range(0, n_mels, _BANDS):
         group = filters[start : start + _BANDS]
         covered = np.flatnonzero(group.any(axis=0))
         bins = slice(int(covered[0]), int(covered[-1]) + 1) if len(covered) else slice(0, 1)
-        groups.append((bins, np.ascontiguousarray(group[:, bins].T)))
-    return tuple(groups)
+        groups.append((bins, slice(start, start + len(group)), np.ascontiguousarray(group[:, bins].T)))
+    return _FilterBank(tuple(groups), n_mels, n_empty)

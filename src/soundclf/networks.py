@@ -15,7 +15,7 @@ import copy
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 __all__ = ["Architecture", "Schedule", "TrainingData", "TrainingState", "build_keras_model", "train"]
 
 _POOL_SIZE = 4
+_DECAY = 0.9  # of the moving average of the weights, per epoch
 _pool: list[_Network] = []
 _wrapper_base: list[type] = []
 _lock = threading.RLock()
@@ -47,11 +48,14 @@ class Architecture:
 class TrainingState:
     """All that training goes on from: plain arrays and the state of NumPy's generator.
 
-    ``weights`` holds kernel and bias of every layer in turn; ``optimizer`` the optimizer's variables; ``dropout`` the
-    states of the Dropout layers' generators; ``shuffle`` that of the generator that orders the rows.
+    ``weights`` holds kernel and bias of every layer in turn, ``average`` their moving average over ``epochs`` epochs;
+    ``optimizer`` the optimizer's variables; ``dropout`` the states of the Dropout layers' generators; ``shuffle`` that
+    of the generator that orders the rows.
     """
 
     weights: list[np.ndarray]
+    average: list[np.ndarray]
+    epochs: int
     optimizer: list[np.ndarray]
     dropout: list[np.ndarray]
     shuffle: Mapping[str, Any]
@@ -74,9 +78,9 @@ class Schedule:
     batch_size: int
     patience: int | None = None
     restore_best: bool = True
+    average: bool = True
     callbacks: Sequence[Any] = ()
     progress: Callable[[Iterator[int], int], Any] | None = None
-    history: dict[str, list[float]] = field(default_factory=dict)
 
 
 _ABSENT = object()
@@ -126,12 +130,16 @@ def _scikeras_base() -> type:
 
 def _make_optimizer(keras: Any, optimizer: Any) -> Any:
     if isinstance(optimizer, str):
-        try:
-            return keras.optimizers.get(optimizer)
-        except ValueError:
-            raise ValueError(
-                f"Keras has no optimizer named {optimizer!r}; see keras.optimizers for their names"
-            ) from None
+        known = {
+            name.lower(): kind
+            for name, kind in vars(keras.optimizers).items()
+            if isinstance(kind, type)
+            and issubclass(kind, keras.optimizers.Optimizer)
+            and name not in ("Optimizer", "LossScaleOptimizer")
+        }
+        if optimizer.lower() not in known:
+            raise ValueError(f"Keras has no optimizer named {optimizer!r}; it has {', '.join(sorted(known))}")
+        return known[optimizer.lower()]()
     if not isinstance(optimizer, keras.optimizers.Optimizer):
         raise TypeError(
             f"optimizer must be the name of a Keras optimizer or a keras.optimizers.Optimizer, got {optimizer!r}"
@@ -191,12 +199,12 @@ class _Network:
         )
         order = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32))
         self.train_rows = tf.function(self._train_rows, input_signature=rows + order)
-        self.judge_rows = tf.function(self._judge_rows, input_signature=rows)
+        weights = [tf.TensorSpec(v.shape, tf.float32) for v in self.model.trainable_variables]
+        self.judge_rows = tf.function(self._judge_rows, input_signature=(*rows, weights))
 
-    def _losses(self, X: Any, y: Any, sample_weight: Any, *, training: bool) -> tuple[Any, Any]:
+    def _sums(self, logits: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Give the sum of the weighted cross-entropies of some rows, and the number of rows classified rightly."""
         tf = self.tf
-        logits = self.model(X, training=training)
         losses = sample_weight * tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
         right = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, tf.float32)
         return tf.reduce_sum(losses), tf.reduce_sum(right)
@@ -209,9 +217,8 @@ class _Network:
         def step(start: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
             rows = order[start : start + batch_size]
             with tf.GradientTape() as tape:
-                batch_loss, batch_right = self._losses(
-                    tf.gather(X, rows), tf.gather(y, rows), tf.gather(sample_weight, rows), training=True
-                )
+                logits = model(tf.gather(X, rows), training=True)
+                batch_loss, batch_right = self._sums(logits, tf.gather(y, rows), tf.gather(sample_weight, rows))
                 mean_loss = batch_loss / tf.cast(tf.shape(rows)[0], tf.float32)
             gradients = tape.gradient(mean_loss, model.trainable_variables)
             model.optimizer.apply(gradients, model.trainable_variables)
@@ -220,8 +227,10 @@ class _Network:
         n_rows = tf.shape(order)[0]
         return tf.while_loop(lambda start, *_: start < n_rows, step, (0, 0.0, 0.0), parallel_iterations=1)[1:]
 
-    def _judge_rows(self, X: Any, y: Any, sample_weight: Any) -> Any:
-        return self._losses(X, y, sample_weight, training=False)
+    def _judge_rows(self, X: Any, y: Any, sample_weight: Any, weights: Any) -> Any:
+        """Judge rows by given weights, without touching those of the model."""
+        logits, _ = self.model.stateless_call(weights, self.model.non_trainable_variables, X, training=False)
+        return self._sums(logits, y, sample_weight)
 
     def initial_state(self, seeds: Iterator[int]) -> TrainingState:
         """Give freshly initialised weights, a fresh optimizer and fresh generators."""
@@ -232,25 +241,26 @@ class _Network:
             weights += [np.asarray(kernel), np.zeros(layer.bias.shape, np.float32)]
         dropout = [np.array([next(seeds), 0], layer.seed_generator.state.dtype) for layer in self._dropout]
         shuffle = np.random.default_rng(next(seeds)).bit_generator.state
-        return TrainingState(weights, self._fresh_optimizer, dropout, shuffle)
+        return TrainingState(weights, weights, 0, self._fresh_optimizer, dropout, shuffle)
 
     def load(self, state: TrainingState) -> None:
-        for variable, value in zip(self._variables(), [*state.weights, *state.optimizer, *state.dropout], strict=True):
+        variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
+        variables += [layer.seed_generator.state for layer in self._dropout]
+        for variable, value in zip(variables, [*state.weights, *state.optimizer, *state.dropout], strict=True):
             variable.assign(value)
 
-    def state(self, shuffle: np.random.Generator) -> TrainingState:
-        weights, optimizer = len(self._dense) * 2, len(self.model.optimizer.variables)
-        values = [np.array(variable.numpy()) for variable in self._variables()]
+    def weights(self) -> list[np.ndarray]:
+        return [np.array(variable.numpy()) for variable in self.model.trainable_variables]
+
+    def state(self, average: list[np.ndarray], epochs: int, shuffle: np.random.Generator) -> TrainingState:
         return TrainingState(
-            values[:weights],
-            values[weights : weights + optimizer],
-            values[weights + optimizer :],
+            self.weights(),
+            average,
+            epochs,
+            [np.array(variable.numpy()) for variable in self.model.optimizer.variables],
+            [np.array(layer.seed_generator.state.numpy()) for layer in self._dropout],
             copy.deepcopy(dict(shuffle.bit_generator.state)),
         )
-
-    def _variables(self) -> list[Any]:
-        weights = [variable for layer in self._dense for variable in (layer.kernel, layer.bias)]
-        return [*weights, *self.model.optimizer.variables, *(layer.seed_generator.state for layer in self._dropout)]
 
 
 @contextlib.contextmanager
@@ -330,6 +340,7 @@ def train(
                 raise TypeError("train needs a state to go on from, or seeds for a fresh one")
             state = network.initial_state(seeds)
         network.load(state)
+        start = state
         if isinstance(architecture.optimizer, str):
             network.model.optimizer.learning_rate = learning_rate
         shuffle = np.random.default_rng()
@@ -341,7 +352,7 @@ def train(
 
             def _fit_keras_model(self, X: Any, y: Any, sample_weight: Any, **_: Any) -> None:
                 outcome["result"] = _run_epochs(
-                    network, TrainingData(X, y, sample_weight), validation, schedule, shuffle
+                    network, TrainingData(X, y, sample_weight), validation, schedule, start, shuffle
                 )
 
         model = network.model
@@ -359,11 +370,18 @@ def _tensors(network: _Network, data: TrainingData) -> tuple[Any, Any, Any]:
     )
 
 
+def _averaged(average: list[np.ndarray], weights: list[np.ndarray], n_averaged: int) -> list[np.ndarray]:
+    """Move an average over some epochs on by one; it starts as a plain mean, and over no epochs it is the weights."""
+    decay = np.float32(min(_DECAY, n_averaged / (n_averaged + 1)))
+    return [decay * old + (1 - decay) * new for old, new in zip(average, weights, strict=True)]
+
+
 def _run_epochs(
     network: _Network,
     data: TrainingData,
     validation: TrainingData | None,
     schedule: Schedule,
+    start: TrainingState,
     shuffle: np.random.Generator,
 ) -> tuple[TrainingState, dict[str, list[float]], int]:
     tf, keras, model = network.tf, network.keras, network.model
@@ -378,6 +396,7 @@ def _run_epochs(
     )
     rows = _tensors(network, data)
     judged = None if validation is None else _tensors(network, validation)
+    average, n_averaged = start.average, start.epochs
     best: TrainingState | None = None
     best_epoch, best_loss = 0, np.inf
     epochs: Any = range(schedule.epochs)
@@ -391,25 +410,27 @@ def _run_epochs(
         callbacks.on_epoch_begin(epoch)
         order = shuffle.permutation(n_rows).astype(np.int32)
         total = np.zeros(2)
-        for step, start in enumerate(range(0, n_rows, per_call)):
-            part = order[start : start + per_call]
+        for step, first in enumerate(range(0, n_rows, per_call)):
+            part = order[first : first + per_call]
             if by_batch:
                 callbacks.on_train_batch_begin(step)
             sums = network.train_rows(*rows, tf.constant(part), tf.constant(batch_size, tf.int32))
             total += [float(value) for value in sums]
             if by_batch:
-                done = start + len(part)
+                done = first + len(part)
                 callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
         logs = {"accuracy": total[1] / n_rows, "loss": total[0] / n_rows}
+        average = _averaged(average, network.weights(), n_averaged if schedule.average else 0)
+        n_averaged += 1
         if judged is not None and validation is not None:
             callbacks.on_test_begin()
-            loss, right = (float(value) / len(validation.y) for value in network.judge_rows(*judged))
+            loss, right = (float(value) / len(validation.y) for value in network.judge_rows(*judged, average))
             callbacks.on_test_end({"loss": loss, "accuracy": right})
             logs |= {"val_accuracy": right, "val_loss": loss}
             if loss < best_loss:
                 best_epoch, best_loss = epoch, loss
                 if schedule.restore_best:
-                    best = network.state(shuffle)
+                    best = network.state(average, n_averaged, shuffle)
         callbacks.on_epoch_end(epoch, logs)
         if not np.isfinite(logs["loss"]):
             raise ValueError(
@@ -425,7 +446,7 @@ def _run_epochs(
     history = {name: [float(v) for v in values] for name, values in model.history.history.items()}
     last = len(history["loss"]) - 1
     if best is None:
-        return network.state(shuffle), history, best_epoch if judged is not None else last
+        return network.state(average, n_averaged, shuffle), history, best_epoch if judged is not None else last
     return best, history, best_epoch
 
 
@@ -439,7 +460,7 @@ def build_keras_model(
     architecture : Architecture
         The network and its optimizer.
     state : TrainingState
-        Its weights and those of its optimizer.
+        Its averaged weights and the state of its optimizer.
     mean, scale : ndarray of shape (n_features,) or None
         What inputs are standardised by.
 
@@ -455,7 +476,7 @@ def build_keras_model(
         layers.append(keras.layers.Rescaling(1 / scale, -mean / scale, dtype="float64", name="normalize"))
     dense = _dense_layers(keras, architecture, top="softmax")
     model = keras.Sequential(layers + dense, name="soundclf")
-    weights = iter(state.weights)
+    weights = iter(state.average)
     for layer in dense:
         if layer.weights:
             layer.set_weights([next(weights), next(weights)])

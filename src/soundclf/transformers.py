@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from numbers import Number
 from typing import Any, ClassVar, Literal
@@ -122,25 +121,29 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         self._check_parameters()
         clips = self._clips(X, reset=False)
         work = delayed(partial(_row, self._extractor(), self.sr, self.res_type, self.duration))
-        results = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(
-            work(position, clip) for position, clip in enumerate(clips)
-        )
         rows = np.full((len(clips), len(self._feature_names())), np.nan, np.float32)
         bad: list[AudioError] = []
-        with contextlib.closing(results):  # after an error, clips that wait are not begun
-            for position, result in enumerate(self._watched(results, len(clips))):
-                if not isinstance(result, AudioError):
-                    rows[position] = result
-                elif self.on_error == "raise":
-                    raise result
-                else:
-                    bad.append(result)
+
+        def tasks() -> Iterator[Any]:
+            for position, clip in enumerate(clips):
+                if bad and self.on_error == "raise":
+                    return  # clips after a bad one are not begun
+                yield work(position, clip)
+
+        results = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(tasks())
+        for position, result in enumerate(self._watched(results, len(clips))):
+            if isinstance(result, AudioError):
+                bad.append(result)
+            else:
+                rows[position] = result
+        if bad and self.on_error == "raise":
+            raise bad[0]
         if bad:
             listed = " ".join(map(str, bad[:_LISTED])) + (f" And {len(bad) - _LISTED} more." * (len(bad) > _LISTED))
             warnings.warn(
                 f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}",
                 AudioWarning,
-                stacklevel=2,
+                stacklevel=3,  # past scikit-learn's wrapper for set_output
             )
         return rows
 

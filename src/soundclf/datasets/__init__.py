@@ -1,0 +1,5 @@
+"""Collections of labelled sounds."""
+
+from ._synthetic import make_sounds
+
+__all__ = ["make_sounds"]

@@ -1,0 +1,368 @@
+"""Sounds made from formulas, for examples and tests that should not need a download."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator, SeedSequence, default_rng
+from sklearn.utils import Bunch
+
+from .._params import NONE, Rule, check_params, integer, names, real
+
+__all__ = ["make_sounds"]
+
+_DESCR = """Generated sounds of {} classes: {}.
+
+{} mono clips of {:g} s at {} Hz, from {} recordings. Clips of one recording share the pitch, rate and resonance of what
+sounds, the room, its background noise and the microphone, and so resemble each other more than clips of other
+recordings do: keep each recording (see `groups`) on one side of every split.
+"""
+
+# What every sound is made of. A class's function draws what is fixed for a recording from the generator `recording`,
+# which starts anew for each clip, and what differs between the clips of a recording from `take`.
+
+
+def _log_uniform(random: Generator, low: float, high: float) -> float:
+    """Draw a number, each octave between the bounds as likely as the next."""
+    return float(low * (high / low) ** random.random())
+
+
+def _times(n: int, sr: int) -> np.ndarray:
+    """Seconds of n samples."""
+    return np.arange(n) / sr
+
+
+def _oscillate(frequency: np.ndarray, sr: int, partials: Sequence[float] = (1.0,)) -> np.ndarray:
+    """Sum harmonics, of the given amplitudes, of a moving fundamental; silent where they would alias."""
+    phase = 2 * np.pi * np.cumsum(frequency) / sr
+    sound = np.zeros(len(frequency))
+    for k, amplitude in enumerate(partials, start=1):
+        sound += amplitude * np.sin(k * phase) * (k * frequency < 0.45 * sr)
+    return sound
+
+
+def _filter(sound: np.ndarray, sr: int, slope: float, peak: float = 1000.0, height: float = 0.0) -> np.ndarray:
+    """Tilt a spectrum by `slope` dB per octave and raise it by `height` dB around `peak` Hz; nothing stays at 0 Hz."""
+    frequency = np.fft.rfftfreq(len(sound), 1 / sr)
+    octaves = np.log2(np.maximum(frequency, 50.0) / 1000.0)
+    bump = np.exp(-0.5 * ((octaves - np.log2(peak / 1000.0)) / 0.4) ** 2)
+    gain = 10 ** ((slope * octaves + height * bump) / 20) * (frequency > 0)
+    return np.fft.irfft(np.fft.rfft(sound) * gain, len(sound))
+
+
+def _noise(random: Generator, n: int, sr: int, slope: float) -> np.ndarray:
+    """Gaussian noise of unit power whose spectrum changes by `slope` dB per octave: -3 is pink, -6 brown."""
+    noise = _filter(random.standard_normal(n), sr, slope)
+    return noise / np.std(noise)
+
+
+def _onsets(take: Generator, period: float, n: int, sr: int) -> np.ndarray:
+    """Times of events that repeat every `period` s; the first comes in the first half of the clip."""
+    duration = n / sr
+    return np.arange(take.random() * min(period, 0.5 * duration), duration, period)
+
+
+def _convolve(sound: np.ndarray, response: np.ndarray) -> np.ndarray:
+    from scipy.signal import fftconvolve
+
+    return np.asarray(fftconvolve(sound, response)[: len(sound)])
+
+
+def _repeat(event: np.ndarray, onsets: np.ndarray, gains: np.ndarray, n: int, sr: int) -> np.ndarray:
+    """Let an event sound at every onset."""
+    train = np.zeros(n)
+    np.add.at(train, np.minimum((onsets * sr).astype(int), n - 1), gains)
+    return _convolve(train, event)
+
+
+# The classes.
+
+
+def _bell(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """Struck metal: the partials of a church bell, of which the higher die away sooner."""
+    t = _times(n, sr)
+    ratios = np.array([0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.3]) * (1 + 0.01 * recording.standard_normal(9))
+    frequencies = _log_uniform(recording, 600, 900) * ratios
+    amplitudes = ratios ** -recording.uniform(0.6, 0.9) * recording.uniform(0.6, 1.0, 9) * (frequencies < 0.45 * sr)
+    decays = _log_uniform(recording, 0.6, 1.5) / ratios
+    event = np.zeros(n)
+    for frequency, amplitude, decay in zip(frequencies, amplitudes, decays, strict=True):
+        event += amplitude * np.exp(-t / decay) * np.sin(2 * np.pi * frequency * t)
+    onsets = _onsets(take, recording.uniform(0.4, 0.9), n, sr)
+    return _repeat(event, onsets, take.uniform(0.5, 1.0, len(onsets)), n, sr)
+
+
+def _bird(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """Chirps: short whistles that glide and tremble, two kinds of them in turn."""
+    pitch = min(_log_uniform(recording, 2500, 4200), 0.28 * sr)
+    onsets = _onsets(take, recording.uniform(0.1, 0.17), n, sr)
+    gains = take.uniform(0.4, 1.0, len(onsets))
+    song = np.zeros(n)
+    for part in range(2):
+        t = _times(int(sr * recording.uniform(0.05, 0.15)), sr)
+        glide, tremble = recording.uniform(-0.4, 0.4), recording.uniform(0.04, 0.12)
+        x = t / t[-1]
+        octaves = glide * (x - 0.5) + tremble * np.sin(2 * np.pi * recording.uniform(25, 60) * t)
+        whistle = _oscillate(pitch * 2**octaves, sr, (1.0, recording.uniform(0.0, 0.2))) * np.sin(np.pi * x) ** 2
+        song += _repeat(whistle, onsets[part::2], gains[part::2], n, sr)
+    return song
+
+
+def _clock(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """Tick and tock: short resonant clicks in strict time."""
+    onsets = _onsets(take, recording.uniform(0.2, 0.5), n, sr)
+    gains = take.uniform(0.8, 1.0, len(onsets))
+    first = take.integers(2)
+    pitch = _log_uniform(recording, 1800, 4000)
+    ticking = np.zeros(n)
+    for part, ratio in enumerate((1.0, recording.uniform(0.7, 0.95))):
+        t = _times(int(0.06 * sr), sr)
+        low, high = (min(ratio * pitch * overtone, 0.42 * sr) for overtone in (1.0, recording.uniform(1.5, 2.5)))
+        decay = _log_uniform(recording, 0.002, 0.008)
+        click = np.sin(2 * np.pi * low * t) + recording.random() * np.sin(2 * np.pi * high * t)
+        mine = slice((part + first) % 2, None, 2)
+        ticking += _repeat(click * np.exp(-t / decay), onsets[mine], gains[mine], n, sr)
+    return ticking
+
+
+def _drum(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """A beaten skin, whose pitch falls, with the rattle of snares; some beats of the rhythm are left out."""
+    t = _times(min(n, int(0.8 * sr)), sr)
+    pitch = _log_uniform(recording, 70, 160) * (1 + recording.uniform(0.2, 0.8) * np.exp(-t / 0.03))
+    skin = _oscillate(pitch, sr, (1.0, 0.4, 0.2)) * np.exp(-t / _log_uniform(recording, 0.05, 0.15))
+    rattle = _noise(take, len(t), sr, recording.uniform(-3, 2)) * np.exp(-t / _log_uniform(recording, 0.01, 0.12))
+    onsets = _onsets(take, recording.uniform(0.15, 0.35), n, sr)
+    gains = take.uniform(0.4, 1.0, len(onsets)) * (take.random(len(onsets)) < 0.7)
+    gains[0] = 1.0
+    return _repeat(skin + _log_uniform(recording, 0.03, 0.6) * rattle, onsets, gains, n, sr)
+
+
+def _engine(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """A motor: the pulses of its cylinders, not all alike, through an exhaust that resonates and hisses."""
+    t = _times(n, sr)
+    wander = 1 + 0.06 * np.sin(2 * np.pi * (take.uniform(0.1, 0.6) * t + take.random()))
+    phase = 2 * np.pi * (np.cumsum(_log_uniform(recording, 25, 70) * wander) / sr + 4 * take.random())
+    pulses = np.exp(_log_uniform(recording, 20, 60) * (np.cos(phase) - 1))
+    pulses *= 1 + recording.uniform(0.1, 0.5) * np.cos(phase / 2) + recording.uniform(0.0, 0.3) * np.sin(phase / 4)
+    hiss = _noise(take, n, sr, recording.uniform(-5, -3)) * (0.3 + pulses)
+    motor = pulses / np.std(pulses) + _log_uniform(recording, 0.1, 0.4) * hiss
+    return _filter(motor, sr, 0.0, _log_uniform(recording, 150, 600), recording.uniform(5, 12))
+
+
+def _phone(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """An electronic ring: two tones in quick turn, in bursts."""
+    t = _times(n, sr)
+    low = _log_uniform(recording, 1100, 1450)
+    high = low * recording.uniform(1.2, 1.35)
+    rate, start = recording.uniform(12, 26), take.random()
+    tones = np.where((rate * t + start) % 1 < 0.5, low, high)
+    ring = _oscillate(tones, sr, (1.0, *recording.uniform(0.2, 0.5, 5)))
+    burst, pause = recording.uniform(0.35, 1.0), recording.uniform(0.1, 0.3)
+    position = (t + take.random() * burst) % (burst + pause)
+    return ring * np.clip(np.minimum(position, burst - position) / 0.005, 0, 1)
+
+
+def _rain(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """A steady rush, and drops that hit something near."""
+    rush = _noise(take, n, sr, recording.uniform(-2, 0))
+    t = _times(int(0.02 * sr), sr)
+    splash = np.cos(2 * np.pi * _log_uniform(recording, 600, 3000) * t) * np.exp(-t / recording.uniform(0.001, 0.004))
+    count = 1 + take.poisson(_log_uniform(recording, 10, 200) * n / sr)
+    drops = _repeat(splash, take.random(count) * n / sr, take.lognormal(0.0, 0.8, count), n, sr)
+    return rush + recording.uniform(0.3, 2.0) * drops / np.std(drops)
+
+
+def _siren(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
+    """A tone that wails up and down, through a horn."""
+    swing = np.sin(2 * np.pi * (_log_uniform(recording, 0.35, 3.0) * _times(n, sr) + take.random()))
+    tone = _log_uniform(recording, 650, 950) * 2 ** (recording.uniform(0.4, 0.7) * swing)
+    wail = _oscillate(tone, sr, (1.0, *recording.uniform(0.3, 0.6, 5)))
+    return _filter(wail, sr, 0.0, _log_uniform(recording, 700, 1800), recording.uniform(3, 12))
+
+
+_SOUNDS: dict[str, Callable[[Generator, Generator, int, int], np.ndarray]] = {
+    "bell": _bell,
+    "bird": _bird,
+    "clock": _clock,
+    "drum": _drum,
+    "engine": _engine,
+    "phone": _phone,
+    "rain": _rain,
+    "siren": _siren,
+}
+
+
+def _clip(entropy: int, name: str, number: int, take_number: int, n: int, sr: int) -> np.ndarray:
+    """Let a class sound in a recording's room, over its noise, and pick it up with its microphone."""
+    key = zlib.crc32(name.encode())
+    recording = default_rng(SeedSequence(entropy, spawn_key=(key, number)))
+    take = default_rng(SeedSequence(entropy, spawn_key=(key, number, take_number)))
+
+    sound = _SOUNDS[name](recording, take, n, sr)
+    noise = _noise(take, n, sr, recording.uniform(-5.5, -4.5))
+    snr = recording.uniform(10, 32) + take.uniform(-2, 2)
+    level = recording.uniform(-22, -2) + take.uniform(-1.5, 1.5)
+    slope, peak, height = recording.uniform(-0.5, 0.5), _log_uniform(recording, 200, 0.4 * sr), recording.uniform(-2, 2)
+
+    t = _times(int(sr * recording.uniform(0.1, 0.5)), sr)
+    wet = recording.uniform(0.05, 0.4)
+    echo = recording.standard_normal(len(t)) * np.exp(-6.9 * t / t[-1])  # 60 dB down at its end
+    echo *= wet / np.sqrt(np.sum(echo**2))
+    echo[0] += 1.0
+
+    sound = _convolve(sound, echo)
+    sound = _filter(sound / np.std(sound) + 10 ** (-snr / 20) * noise, sr, slope, peak, height)
+    return (10 ** (level / 20) * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def _write(files: list[Path], clips: Iterable[np.ndarray], sr: int) -> None:
+    import soundfile
+
+    for file in files:
+        if file.exists():
+            raise FileExistsError(f"The file {str(file)!r} exists; name another directory, or remove it first.")
+    for file, clip in zip(files, clips, strict=True):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(file, clip, sr, subtype="PCM_16")
+
+
+_PARAMETERS: dict[str, tuple[Rule, ...]] = {
+    "n_samples": (integer(1),),
+    "classes": (
+        NONE,
+        Rule("a list of different names", lambda v: np.ndim(v) == 1 and 0 < len(v) == len(set(map(str, v)))),
+    ),
+    "clips_per_recording": (integer(1),),
+    "duration": (real(0.1, closed="neither"),),
+    "sr": (integer(8000),),
+    "directory": (NONE, Rule("a path", lambda v: isinstance(v, str | os.PathLike))),
+    "random_state": (NONE, integer(0), Rule("a RandomState", lambda v: isinstance(v, np.random.RandomState))),
+}
+
+
+def make_sounds(
+    n_samples: int = 240,
+    *,
+    classes: Sequence[str] | None = None,
+    clips_per_recording: int = 3,
+    duration: float = 1.5,
+    sr: int = 22050,
+    directory: str | os.PathLike[str] | None = None,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
+    """Make sounds of eight classes that a listener would tell apart.
+
+    The classes are "bell", "bird", "clock", "drum", "engine", "phone", "rain" and "siren". Each *recording* has its
+    own hidden parameters: pitch, rate and resonance of what sounds, the room, its background noise, the microphone
+    and its gain. The clips that are cut from it differ in timing, level and noise. Clips of one recording therefore
+    resemble each other more than they resemble the rest of their class, as in real collections, and a split that
+    takes a recording apart gives too good a score; pass ``groups`` to a splitter such as
+    :class:`~sklearn.model_selection.StratifiedGroupKFold`.
+
+    Parameters
+    ----------
+    n_samples : int, default=240
+        Clips altogether, at least one per class. They are spread evenly; the first classes get what is left over.
+    classes : sequence of str, default=None
+        Names of the classes to make, each once; None makes all of them.
+    clips_per_recording : int >= 1, default=3
+        Clips cut from each recording; the last recording of a class may give fewer.
+    duration : float > 0.1, default=1.5
+        Length of each clip in seconds, rounded to whole samples.
+    sr : int >= 8000, default=22050
+        Samples per second.
+    directory : str or path-like, default=None
+        Where to write the clips, as 16-bit PCM WAV files ``directory/<class>/<recording>-<take>.wav``. It is made if
+        it does not exist. None keeps them in memory.
+    random_state : int >= 0, RandomState instance or None, default=None
+        Determines the sounds. With an int they are identical to the last bit on one machine, and a recording does
+        not depend on ``n_samples`` or on the other ``classes``, so that a larger set contains the smaller one. None
+        takes fresh entropy from the operating system. No global random state is read or changed.
+
+    Returns
+    -------
+    sounds : Bunch
+        With these attributes:
+
+        data : list of ndarray of shape (round(duration * sr),), float32
+            The clips, mono, within [-1, 1], class by class. With a ``directory``, the files' paths instead: an
+            ndarray of shape (n_samples,) of str objects.
+        target : ndarray of shape (n_samples,) of str
+            The class of each clip.
+        target_names : list of str
+            The classes, in the order of the clips.
+        groups : ndarray of shape (n_samples,) of str
+            The recording that each clip is from, such as "bell-003"; counted from 0 in each class.
+        sr : int
+            Samples per second.
+        DESCR : str
+            A short description.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is not among the allowed ones; it is a ValueError.
+    FileExistsError
+        If a file that would be written exists. Nothing is written then.
+
+    Notes
+    -----
+    Peak levels of recordings are spread evenly between -22 and -2 dB of full scale, their ratios of sound to
+    background noise between 10 and 32 dB; their clips differ from that by up to 2 dB. The bells have the partials of
+    church bells [1]_; noises have power-law spectra, shaped by filtering white noise as in [2]_.
+
+    References
+    ----------
+    .. [1] N. H. Fletcher and T. D. Rossing, "The Physics of Musical Instruments", 2nd ed., Springer, 1998, chapter 21.
+    .. [2] J. Timmer and M. König, "On generating power law noise", Astronomy and Astrophysics 300, 707-710, 1995.
+
+    Examples
+    --------
+    >>> from soundclf.datasets import make_sounds
+    >>> sounds = make_sounds(12, classes=["rain", "siren"], random_state=0)
+    >>> len(sounds.data), sounds.data[0].shape, sounds.data[0].dtype
+    (12, (33075,), dtype('float32'))
+    >>> sounds.target[[0, -1]].tolist()
+    ['rain', 'siren']
+    >>> sounds.groups[:4].tolist()
+    ['rain-000', 'rain-000', 'rain-000', 'rain-001']
+    """
+    check_params("make_sounds", locals(), _PARAMETERS)
+    chosen = list(_SOUNDS) if classes is None else [str(name) for name in classes]
+    entries = {f"classes[{i}]": name for i, name in enumerate(chosen)}
+    check_params("make_sounds", entries, dict.fromkeys(entries, (names(_SOUNDS),)))
+    check_params("make_sounds", {"n_samples": n_samples}, {"n_samples": (integer(len(chosen)),)})
+    if isinstance(random_state, np.random.RandomState):
+        random_state = int(random_state.randint(np.iinfo(np.int32).max))
+    entropy = int(random_state if random_state is not None else secrets.randbits(64))
+
+    n = round(float(duration) * sr)
+    share, rest = divmod(n_samples, len(chosen))
+    counts = [share + (i < rest) for i in range(len(chosen))]
+    takes = [
+        (name, *divmod(i, clips_per_recording))
+        for name, count in zip(chosen, counts, strict=True)
+        for i in range(count)
+    ]
+    groups = [f"{name}-{number:03d}" for name, number, _ in takes]
+    clips = (_clip(entropy, *take, n, sr) for take in takes)
+    data: list[np.ndarray] | np.ndarray
+    if directory is None:
+        data = list(clips)
+    else:
+        files = [Path(directory, name, f"{name}-{number:03d}-{take}.wav") for name, number, take in takes]
+        _write(files, clips, sr)
+        data = np.array([str(file) for file in files], dtype=object)
+    return Bunch(
+        data=data,
+        target=np.repeat(chosen, counts),
+        target_names=chosen,
+        groups=np.array(groups),
+        sr=int(sr),
+        DESCR=_DESCR.format(len(chosen), ", ".join(chosen), n_samples, duration, sr, len(set(groups))),
+    )

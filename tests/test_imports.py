@@ -1,0 +1,88 @@
+"""What importing soundclf costs, and which way its modules may import each other."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import soundclf
+
+PACKAGE = Path(soundclf.__file__).parent
+HEAVY = ("tensorflow", "keras", "scikeras", "librosa")
+# From the bottom to the top: a module may import those of lower floors only.
+FLOORS = {
+    "_params": 1,
+    "audio": 1,
+    "networks": 1,
+    "exceptions": 0,
+    "features": 2,
+    "classifiers": 2,
+    "transformers": 3,
+    "datasets": 4,
+    "cli": 9,
+}
+
+
+def modules():
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def floor(path: Path) -> int:
+    return FLOORS[path.relative_to(PACKAGE).parts[0].removesuffix(".py")]
+
+
+def own_imports(path: Path):
+    """Names of this package's modules that a module imports, wherever in its text."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == depth:
+            yield from [node.module.split(".")[0]] if node.module else [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module.split(".")[0] == "soundclf":
+            yield from (
+                [alias.name for alias in node.names] if node.module == "soundclf" else [node.module.split(".")[1]]
+            )
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_import_is_light():
+    assert run(f"import soundclf, sys; print([m for m in {HEAVY} if m in sys.modules])") == "[]"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_no_module_imports_anything_heavy_at_its_top(path):
+    name = ".".join(("soundclf", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    assert run(f"import {name}, sys; print([m for m in {HEAVY} if m in sys.modules])") == "[]"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.stem)
+def test_imports_run_one_way(path):
+    upward = [name for name in own_imports(path) if name in FLOORS and FLOORS[name] >= floor(path)]
+    assert upward == []
+
+
+def test_only_networks_imports_keras():
+    offenders = [
+        path.name
+        for path in modules()
+        if path.name != "networks.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        if name.split(".")[0] in ("keras", "scikeras", "tensorflow")
+    ]
+    assert offenders == []
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in soundclf.__all__:
+        assert getattr(soundclf, name).__doc__
+        assert name in dir(soundclf)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = soundclf.nothing
