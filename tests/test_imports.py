@@ -15,14 +15,15 @@ PACKAGE = Path(soundclf.__file__).parent
 HEAVY = ("tensorflow", "keras", "scikeras", "librosa")
 # From the bottom to the top: a module may import those of lower floors only.
 FLOORS = {
-    "_params": 1,
-    "audio": 1,
-    "networks": 1,
     "exceptions": 0,
-    "features": 2,
-    "classifiers": 2,
-    "transformers": 3,
-    "datasets": 4,
+    "_params": 1,
+    "_containers": 1,
+    "audio": 2,
+    "networks": 2,
+    "features": 3,
+    "classifiers": 3,
+    "transformers": 4,
+    "datasets": 5,
     "cli": 9,
 }
 

@@ -18,13 +18,14 @@ app = typer.Typer(help="Classify sounds with scikit-learn.", no_args_is_help=Tru
 _ANSWER = """
 import sys, time
 start = time.perf_counter()
+from pathlib import Path
 import joblib
 clf = joblib.load(sys.argv[1])
-probabilities = clf.predict_proba([sys.argv[2]])[0]
+probabilities = clf.predict_proba(sys.argv[2:])
 seconds = time.perf_counter() - start
-for p, label in sorted(zip(probabilities, clf.classes_), reverse=True)[:3]:
-    print(f"    {label:<10} {p:6.1%}")
-print(f"    {seconds:.1f} s from nothing to the answer; TensorFlow imported: {'tensorflow' in sys.modules}")
+for path, row in zip(sys.argv[2:], probabilities):
+    print(f"    {Path(path).parent.name:<8} -> {clf.classes_[row.argmax()]:<8} {row.max():6.1%}")
+print(f"    {seconds:.1f} s from nothing to the answers; TensorFlow imported: {'tensorflow' in sys.modules}")
 """
 
 
@@ -54,7 +55,7 @@ def demo(
     """Run the main job on generated sounds, in a temporary folder.
 
     Writes labelled WAV files, extracts features, cross-validates by recording, fits, saves the model, and lets a fresh
-    process load it and classify a new file.
+    process load it and classify new files.
 
     Example: soundclf demo --random-state 1
     """
@@ -96,8 +97,7 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
     say(f"Fitted on all clips and saved: {model.stat().st_size / 1e6:.1f} MB")
 
     new = make_sounds(len(sounds.target_names), directory=folder / "new", random_state=random_state + 1)
-    position = random_state % len(new.data)
-    say(f"A fresh process loads the model and classifies a new file, a {new.target[position]}:")
+    say("A fresh process loads the model and classifies a new file of each class:")
     sys.stdout.flush()
-    subprocess.run([sys.executable, "-c", _ANSWER, str(model), str(new.data[position])], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-c", _ANSWER, model, *new.data], check=True)  # noqa: S603
     say("Done. Your turn: the README shows these steps on your own recordings.")

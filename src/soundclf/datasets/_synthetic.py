@@ -286,7 +286,7 @@ def make_sounds(
 
     Returns
     -------
-    sounds : Bunch
+    Bunch
         With these attributes:
 
         data : list of ndarray of shape (round(duration * sr),), float32
