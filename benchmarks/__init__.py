@@ -1,0 +1,1 @@
+"""Runnable measurements; never part of pass or fail."""

@@ -5,8 +5,8 @@ Run from the project's folder, with the real recordings that ``SOUNDCLF_DATA`` n
     python -m benchmarks.defaults                       # every candidate once: an hour or two on two cores
     python -m benchmarks.defaults --only default --seeds 5
 
-Figures: mean accuracy over ESC-10's five official folds, over UrbanSound8K's ten official folds (published features) and
-on the tutorial's own random split of those, each as mean and standard deviation over the seeds.
+Figures: mean accuracy over ESC-10's five official folds, over UrbanSound8K's ten official folds (published features)
+and on the tutorial's own random split of those, each as mean and standard deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ def main() -> None:
                 tasks = [(name, X, y, *split, seed) for seed in range(arguments.seeds) for split in splits]
                 results = np.array(pool.map(fit_and_score, tasks, chunksize=1)).reshape(arguments.seeds, -1, 3)
                 accuracy = results[..., 0].mean(axis=1)
+                _, seconds, epochs = results.mean(axis=(0, 1))
                 print(
-                    f"{name:<44} {where:<16} {accuracy.mean():.4f} +- {accuracy.std():.4f} over {arguments.seeds} seeds, "
-                    f"{results[..., 2].mean():4.0f} epochs, {results[..., 1].mean():5.1f} s per fit",
+                    f"{name:<44} {where:<16} {accuracy.mean():.4f} +- {accuracy.std():.4f} "
+                    f"over {arguments.seeds} seeds, {epochs:4.0f} epochs, {seconds:5.1f} s per fit",
                     flush=True,
                 )
 

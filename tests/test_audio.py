@@ -79,6 +79,12 @@ def assert_same(a: np.ndarray, b: np.ndarray) -> None:
     np.testing.assert_array_equal(a, b)
 
 
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def reason_of(clip, **parameters) -> str:
     """Why a clip is refused."""
     with pytest.raises(AudioError) as caught:
@@ -100,17 +106,22 @@ FORMATS = [
     *((container, "PCM_16") for container in ("AU", "W64", "RF64", "WAVEX", "NIST", "VOC", "MAT5", "IRCAM")),
     ("SDS", "PCM_16"),
 ]
-AT_MOST = {"MP3": 2, "IMA_ADPCM": 2, "MS_ADPCM": 2, "VOC": 2, "SDS": 1}
+AT_MOST = {"MP3": 2, "IMA_ADPCM": 2, "MS_ADPCM": 2, "VOC": 2, "SDS": 1}  # channels
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3, 6])
-@pytest.mark.parametrize(("container", "subtype"), FORMATS)
+@pytest.mark.parametrize(
+    ("container", "subtype", "channels"),
+    [
+        (container, subtype, channels)
+        for container, subtype in FORMATS
+        for channels in (1, 2, 3, 6)
+        if channels <= min(AT_MOST.get(container, 8), AT_MOST.get(subtype, 8))
+    ],
+)
 def test_equals_librosa_in_every_format(container, subtype, channels):
-    if channels > min(AT_MOST.get(container, 8), AT_MOST.get(subtype, 8)):
-        pytest.skip("the format holds fewer channels")
     encoded = encode(noise(70_001, channels), RATE, container, subtype)  # more than a block
     at_its_rate = load_clip(encoded, sr=RATE)
-    assert at_its_rate.std() > 0.05
+    assert at_its_rate.std() > 0.03
     assert_same(at_its_rate, loaded_by_librosa(encoded, sr=RATE))
     assert_same(load_clip(encoded, sr=22050), loaded_by_librosa(encoded, sr=22050))
 
@@ -234,7 +245,7 @@ FORMS = {
     "open file": opened,
     "unbuffered file": lambda samples, rate, folder: opened(samples, rate, folder, buffering=0),
     "mapped file": mapped_file,
-    "gzip": lambda samples, rate, folder: gzip.open(io.BytesIO(gzip.compress(encode(samples.T, rate)))),
+    "gzip": lambda samples, rate, folder: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(encode(samples.T, rate)))),
     "float file": lambda samples, rate, folder: encode(samples.T, rate, subtype="FLOAT"),
     "double file": lambda samples, rate, folder: encode(samples.T, rate, subtype="DOUBLE"),
     "24-bit FLAC": lambda samples, rate, folder: encode(samples.T, rate, "FLAC", "PCM_24"),
@@ -368,19 +379,23 @@ def test_a_stream_that_waits_keeps_nobody_else_waiting():
     assert sum(map(len, waiting)) == 200_000 - 65536
 
 
+def n_open() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")
 def test_files_are_closed_after_reading_giving_up_and_failing(tmp_path):
     path = written(noise(200_000), 44100, tmp_path)
     cut = tmp_path / "cut.wav"
     cut.write_bytes(path.read_bytes()[:-1])
-    before = len(os.listdir("/proc/self/fd"))
+    before = n_open()
     load_clip(path)
     abandoned = stream_clip(path)
     next(abandoned)
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert n_open() == before + 1
     abandoned.close()
     reason_of(cut)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert n_open() == before
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------
@@ -394,6 +409,19 @@ def test_the_same_clip_in_many_threads(form, res_type):
     with ThreadPoolExecutor(8) as pool:
         for y in pool.map(lambda _: load_clip(clip, res_type=res_type), range(16)):
             assert_same(y, expected)
+
+
+def test_the_first_use_of_a_resampler_may_be_in_many_threads():
+    printed = run(
+        "import sys; sys.setswitchinterval(1e-6)\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "import numpy as np, soundclf\n"
+        "clip = (np.ones(100), 44100)\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    made = pool.map(lambda _: soundclf.load_clip(clip, res_type='kaiser_fast'), range(16))\n"
+        "    print(len({y.tobytes() for y in made}))\n"
+    )
+    assert printed == "1"
 
 
 # -- files whose headers are odd, and whose samples are all there ------------------------------------------------------
@@ -499,14 +527,14 @@ UNOPENED += "libsndfile does not decode"
 @pytest.mark.parametrize(("container", "subtype"), CUT)
 def test_a_file_that_is_cut_off_is_refused(container, subtype, as_path, tmp_path):
     encoded = encode(noise(70_001, 2), RATE, container, subtype)
-    # Not told: the last frame of MP3, which some encoders count once too often, and the last 8 bytes of CAF.
-    last = {"MP3": 1000, "CAF": 9}.get(container, 1)
+    # Not told: the last frame of MP3, which some encoders count once too often, and the last 6 bytes of CAF.
+    last = {"MP3": 1000, "CAF": 7}.get(container, 1)
     for size in (len(encoded) - last, len(encoded) * 9 // 10, len(encoded) // 2):
         clip = tmp_path / "cut" if as_path else encoded[:size]
         if as_path:
             clip.write_bytes(encoded[:size])
         reason = reason_of(clip, sr=RATE)
-        if container == "CAF" and size == len(encoded) // 2:  # libsndfile does not open these
+        if container == "CAF" and size < len(encoded) - last:  # libsndfile does not open these
             assert reason == UNOPENED.format("CAF")
         else:
             assert CUT[container, subtype] in reason
@@ -517,7 +545,7 @@ def test_a_file_that_is_cut_off_is_refused(container, subtype, as_path, tmp_path
             assert numbers == sorted(numbers, reverse=True)
 
 
-@pytest.mark.parametrize(("container", "last"), [("MP3", 1), ("CAF", 8)])
+@pytest.mark.parametrize(("container", "last"), [("MP3", 1), ("CAF", 6)])
 def test_a_cut_that_cannot_be_told_gives_the_samples_that_are_there(container, last):
     encoded = encode(noise(70_001, 2), RATE, container)
     y, whole = load_clip(encoded[:-last], sr=RATE), load_clip(encoded, sr=RATE)
@@ -583,6 +611,10 @@ def pipe(folder):
     os.write(writer, wav())
     os.close(writer)
     return os.fdopen(reader, "rb")
+
+
+def endless(folder):
+    return Path("/dev/zero").open("rb")
 
 
 class Burning(io.BytesIO):
@@ -653,9 +685,9 @@ BAD_FILES = {
     "closed": (closed, REWOUND),
     "write-only": (lambda folder: (folder / "new.wav").open("wb"), REWOUND),
     "unseekable": (pipe, REWOUND),
-    "open device": (lambda folder: open("/dev/zero", "rb"), "the file is empty"),
+    "open device": (endless, "the file is empty"),
     "failing": (lambda folder: Burning(wav()), r"the file object cannot be rewound and read \(disk on fire\)"),
-    "cut gzip": (lambda folder: gzip.open(io.BytesIO(gzip.compress(wav())[:-9])), REWOUND),
+    "cut gzip": (lambda folder: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(wav())[:-9])), REWOUND),
 }
 BAD_ARRAYS = {
     "no samples": (np.zeros(0), "it holds no samples"),
@@ -671,7 +703,7 @@ BAD_ARRAYS = {
     "one number": (np.array(0.5), r"its samples have the shape \(\), where \(n,\), or .* is expected"),
     "channels without a rate": (
         np.zeros((2, 9)),
-        r"its samples have the shape \(2, 9\), where \(n,\), or an \(array, sr\) tuple for several channels is expected",
+        r"its samples have the shape \(2, 9\), where \(n,\), or an \(array, sr\) tuple for several channels is .*",
     ),
     "three dimensions": (
         (np.zeros((2, 3, 4)), 8000),
@@ -679,7 +711,7 @@ BAD_ARRAYS = {
     ),
     "transposed": (
         (np.zeros((8000, 2)), 8000),
-        r"its samples have the shape \(8000, 2\), which is 8000 channels of 2 samples; transpose them to \(channels, n\)",
+        r"its samples have the shape \(8000, 2\), which is 8000 channels of 2 samples; transpose them to \(channels.*",
     ),
     "NaN": (FLOATS[:3], "it contains NaN or infinity"),
     "infinity": (FLOATS[[0, 3]], "it contains NaN or infinity"),
@@ -789,32 +821,35 @@ class Returned(os.PathLike):
         return b"sound.wav"
 
 
-@pytest.mark.parametrize(
-    ("clip", "message"),
-    [
-        (None, f"{ALLOWED}, got NoneType"),
-        ({}, f"{ALLOWED}, got dict"),
-        (3, f"{ALLOWED}, got int"),
-        (0.5, f"{ALLOWED}, got float"),
-        ([0.1, 0.2], f"{ALLOWED}, got list"),
-        (np.float64(0.5), f"{ALLOWED}, got float64"),
-        (np.bytes_(wav()), f"{ALLOWED}, got bytes_"),
-        ((noise(9),), "a tuple as a clip must be (array, sr), got (ndarray)"),
-        ((noise(9), 8000, 1), "a tuple as a clip must be (array, sr), got (ndarray, int, int)"),
-        ((8000, noise(9)), "a tuple as a clip must be (array, sr), got (int, ndarray)"),
-        ((noise(9), "8000"), "a tuple as a clip must be (array, sr), got (ndarray, str)"),
-        ((noise(9), None), "a tuple as a clip must be (array, sr), got (ndarray, NoneType)"),
-        ((noise(9), True), "a tuple as a clip must be (array, sr), got (ndarray, bool)"),
-        ((noise(9), [8000]), "a tuple as a clip must be (array, sr), got (ndarray, list)"),
-        (noise(9).astype(complex), "samples must be floats, got an array of type complex64"),
-        (np.array(["a.wav"]), "samples must be floats, got an array of type <U5"),
-        (("a.wav", 8000), "samples must be floats, got an array of type <U5"),
-        (Returned(), "a path must be a str or a pathlib.Path; bytes are taken as the encoded sound itself"),
-    ],
-    ids=str,
-)
-def test_what_is_no_clip_is_a_type_error_that_lists_what_is(clip, message):
-    message = message.replace("complex64", str(np.asarray(clip).dtype)) if "complex" in message else message
+PAIR = "a tuple as a clip must be (array, sr), got "
+NO_CLIPS = {
+    "None": (None, f"{ALLOWED}, got NoneType"),
+    "dict": ({}, f"{ALLOWED}, got dict"),
+    "int": (3, f"{ALLOWED}, got int"),
+    "float": (0.5, f"{ALLOWED}, got float"),
+    "list": ([0.1, 0.2], f"{ALLOWED}, got list"),
+    "NumPy float": (np.float64(0.5), f"{ALLOWED}, got float64"),
+    "NumPy bytes": (np.bytes_(wav()), f"{ALLOWED}, got bytes_"),
+    "1-tuple": ((noise(9),), f"{PAIR}(ndarray)"),
+    "3-tuple": ((noise(9), 8000, 1), f"{PAIR}(ndarray, int, int)"),
+    "(sr, array), as SciPy reads": ((8000, noise(9)), f"{PAIR}(int, ndarray)"),
+    "rate as text": ((noise(9), "8000"), f"{PAIR}(ndarray, str)"),
+    "no rate": ((noise(9), None), f"{PAIR}(ndarray, NoneType)"),
+    "rate True": ((noise(9), True), f"{PAIR}(ndarray, bool)"),
+    "two rates": ((noise(9), [8000, 8000]), f"{PAIR}(ndarray, list)"),
+    "complex": (np.zeros(9, complex), "samples must be floats, got an array of type complex128"),
+    "array of paths": (np.array(["a.wav"]), "samples must be floats, got an array of type <U5"),
+    "(path, sr)": (("a.wav", 8000), "samples must be floats, got an array of type <U5"),
+    "path of bytes": (
+        Returned(),
+        "a path must be a str or a pathlib.Path; bytes are taken as the encoded sound itself",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_CLIPS)
+def test_what_is_no_clip_is_a_type_error_that_lists_what_is(case):
+    clip, message = NO_CLIPS[case]
     for call in (load_clip, lambda clip: next(stream_clip(clip))):
         with pytest.raises(TypeError) as caught:
             call(clip)
@@ -848,7 +883,7 @@ def test_a_file_object_must_give_bytes():
         ({"res_type": "soxr_ultra"}, "'res_type' parameter of {} must be 'soxr_vhq' or 'soxr_hq' or"),
         ({"res_type": None}, "'res_type' parameter of {} must be 'soxr_vhq' or 'soxr_hq' or"),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 @pytest.mark.parametrize("function", [load_clip, stream_clip])
 def test_a_bad_parameter_is_refused_at_once(function, parameters, message):
@@ -862,12 +897,6 @@ def test_a_bad_parameter_is_refused_at_once(function, parameters, message):
 def test_numbers_of_numpy_are_numbers(sr):
     expected = load_clip((noise(1000), 44100), sr=8000, duration=0.01)
     assert_same(load_clip((noise(1000), np.int32(44100)), sr=sr, duration=np.float64(0.01)), expected)
-
-
-def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
 
 
 def test_a_missing_package_is_named_with_the_command_that_installs_it():

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from soundclf import DenseAudioClassifier, ParameterError
-from soundclf.classifiers import _ACTIVATIONS
+from soundclf._forward import ACTIVATIONS
 
 
 def small(**parameters):
@@ -240,10 +240,30 @@ print("fine")
     )
 
 
+def test_the_process_wide_precision_is_not_ours(blobs):
+    assert (
+        run(
+            """
+import keras, numpy as np
+from soundclf import DenseAudioClassifier
+X, y = np.random.default_rng(0).normal(size=(60, 4)), [0, 1] * 30
+expected = DenseAudioClassifier((4,), epochs=2, random_state=0).fit(X, y).predict_proba(X)
+for policy in "mixed_bfloat16", "float64":
+    keras.config.set_dtype_policy(policy)
+    got = DenseAudioClassifier((4, 3), epochs=2, random_state=0).fit(X, y)
+    assert abs(got.predict_proba(X) - got.model_.predict(X, verbose=0)).max() < 1e-5
+    assert got.coefs_[0].dtype == np.float32
+print("fine")
+"""
+        )
+        == "fine"
+    )
+
+
 # -- NumPy in place of Keras -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", _ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_forward_pass_equals_keras(blobs, activation):
     X, y = blobs
     clf = small(hidden_layer_sizes=(16, 8), activation=activation).fit(X, y)
@@ -391,6 +411,22 @@ def test_learning_rate_of_a_warm_start_is_the_one_that_is_set(blobs):
     slow.fit(*blobs)
     for a, b in zip(weights(before), weights(slow), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"hidden_layer_sizes": (8,)}, {"activation": "tanh"}, {"optimizer": "sgd"}, {"dropout": 0.0}],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_network_cannot_go_on(blobs, change):
+    clf = small(warm_start=True).fit(*blobs)
+    expected = clf.predict_proba(blobs[0])
+    clf.set_params(**change)
+    np.testing.assert_array_equal(clf.predict_proba(blobs[0]), expected)  # parameters count at the next fit
+    np.testing.assert_allclose(clf.model_.predict(blobs[0], verbose=0), expected, atol=1e-5)
+    with pytest.raises(ValueError, match=f"Training cannot go on with another {next(iter(change))}: it was"):
+        clf.fit(*blobs)
+    clf.set_params(warm_start=False).fit(*blobs)
 
 
 # -- validation --------------------------------------------------------------------------------------------------------
@@ -616,7 +652,7 @@ def test_other_refusals(blobs):
         small(optimizer=keras.optimizers.SGD(1e30), epochs=20).fit(X, y)
     with pytest.raises(NotFittedError):
         small().predict(X)
-    with pytest.raises(NotFittedError, match="no model_ before it is fitted"):
+    with pytest.raises(NotFittedError):
         _ = small().model_
     assert not hasattr(small(), "model_")
 

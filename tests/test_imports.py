@@ -18,6 +18,7 @@ FLOORS = {
     "exceptions": 0,
     "_params": 1,
     "_containers": 1,
+    "_forward": 1,
     "audio": 2,
     "networks": 2,
     "features": 3,

@@ -10,7 +10,8 @@ import math
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -31,6 +32,7 @@ Clip = str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.floating] | tuple[
 _SOXR = ("soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq")
 _RESAMPY = ("kaiser_best", "kaiser_fast")
 _SAMPLERATE = ("sinc_best", "sinc_medium", "sinc_fastest", "zero_order_hold", "linear")
+_PACKAGES = {**dict.fromkeys(_RESAMPY, "resampy"), **dict.fromkeys(_SAMPLERATE, "samplerate")}
 RES_TYPES = (*_SOXR, *_RESAMPY, "fft", "scipy", "polyphase", *_SAMPLERATE)
 """The resamplers, by librosa's names."""
 
@@ -39,6 +41,7 @@ _ALL = 1 << 62  # more frames than a file has
 _MOST_CHANNELS = 1024  # of a file that libsndfile reads; an array with more is (n, channels), not (channels, n)
 _FARTHEST = 100  # how many times the rate may be raised: a wrong header must not turn a megabyte into a day of sound
 _one_reader = threading.Lock()
+_one_loader = threading.Lock()  # librosa imports resamplers lazily, in a way that breaks if several threads come first
 _PARAMETERS = {
     "sr": (real(0, closed="neither"),),
     "res_type": (names(RES_TYPES),),
@@ -59,8 +62,9 @@ def check_res_type(res_type: str) -> None:
     ImportError
         With the command that installs the package.
     """
-    for served, package in ((_RESAMPY, "resampy"), (_SAMPLERATE, "samplerate")):
-        if res_type in served and find_spec(package) is None:
+    package = _PACKAGES.get(res_type)
+    with _one_loader:
+        if package and find_spec(package) is None:
             raise ImportError(
                 f'res_type={res_type!r} needs the package {package}: pip install "soundclf[{package}]", '
                 'or use res_type="soxr_hq"'
@@ -364,12 +368,11 @@ def _resampled(
             f'polyphase resampling needs a simple ratio of whole numbers, not {rate:g} to {sr:g} Hz; use "soxr_hq"'
         )
     if not res_type.startswith("soxr"):
-        import librosa
-
         whole = np.concatenate(list(blocks))
         if res_type in _RESAMPY and len(whole) * ratio < 1:
             raise AudioError(f"it is too short to be resampled from {rate:g} to {sr:g} Hz by {res_type}")
-        yield np.ascontiguousarray(librosa.resample(whole, orig_sr=rate, target_sr=sr, res_type=res_type))
+        resample = _resample_of_librosa(res_type)
+        yield np.ascontiguousarray(resample(whole, orig_sr=rate, target_sr=sr, res_type=res_type))
         return
     stream = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality=res_type)
     n_in = n_out = 0
@@ -385,6 +388,15 @@ def _resampled(
         out = np.concatenate([out, np.zeros(n_all - n_out - len(out), np.float32)])
     if len(out):
         yield out
+
+
+def _resample_of_librosa(res_type: str) -> Callable[..., NDArray[np.float32]]:
+    with _one_loader:
+        import librosa
+
+        if res_type in _PACKAGES:
+            _ = import_module(_PACKAGES[res_type]).resample  # is loaded by this
+        return librosa.resample
 
 
 def _has_simple_ratio(rate: float, sr: float) -> bool:

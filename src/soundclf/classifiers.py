@@ -4,55 +4,22 @@ from __future__ import annotations
 
 import copy
 import numbers
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from . import networks
+from ._forward import ACTIVATIONS, dense_probabilities
 from ._params import FLAG, NONE, Rule, check_params, integer, names, real
 
 __all__ = ["DenseAudioClassifier"]
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
-
-    return np.asarray(expit(x))
-
-
-def _gelu(x: np.ndarray) -> np.ndarray:
-    from scipy.special import ndtr
-
-    return np.asarray(x * ndtr(x))
-
-
-# Keras' definitions; each test compares them with Keras itself.
-_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "relu": lambda x: np.maximum(x, 0),
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
-    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
-    "gelu": _gelu,
-    "silu": lambda x: x * _sigmoid(x),
-    "softplus": lambda x: np.logaddexp(x, 0),
-    "softsign": lambda x: x / (1 + np.abs(x)),
-    "tanh": np.tanh,
-    "sigmoid": _sigmoid,
-    "linear": lambda x: x,
-}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 _ENOUGH = 1000  # rows from which on early_stopping="auto" can afford to set some aside
@@ -189,7 +156,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
 
     _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
         "hidden_layer_sizes": (Rule("a tuple or list of integers above 0", _are_sizes),),
-        "activation": (names(_ACTIVATIONS),),
+        "activation": (names(ACTIVATIONS),),
         "dropout": (real(0, 1),),
         "normalize": (FLAG,),
         "optimizer": (
@@ -391,6 +358,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         schedule_epochs: int,
         partial: bool = False,
     ) -> DenseAudioClassifier:
+        network = self._describe_network(warm=warm)
         codes = _encode(y, classes, "y")
         random = _fresh_random(self.random_state)
         stop_early = (len(y) >= _ENOUGH if self.early_stopping == "auto" else self.early_stopping) and not partial
@@ -406,12 +374,13 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             X, y, codes, sample_weight = X[~held_out], y[~held_out], codes[~held_out], sample_weight[~held_out]
         scaler = self._scaler(X, sample_weight, warm=warm)
 
+        mean, scale = (None, None) if scaler is None else (scaler.mean_, scaler.scale_)
+
         def rows(X: Any, codes: Any, weights: Any) -> networks.TrainingData:
-            scaled = X if scaler is None else (X - scaler.mean_) / scaler.scale_
-            return networks.TrainingData(scaled.astype(np.float32), codes, weights.astype(np.float32))
+            return networks.TrainingData(_scaled(X, mean, scale), codes, weights.astype(np.float32))
 
         state, history, best_epoch = networks.train(
-            self._architecture(X.shape[1], len(classes)),
+            networks.Architecture(n_features=X.shape[1], n_classes=len(classes), **network),
             rows(X, codes, sample_weight * compute_sample_weight(self.class_weight, y)),
             networks.Schedule(
                 epochs=schedule_epochs,
@@ -423,7 +392,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
                 progress=_progress if self.verbose else None,
             ),
             validation=None if validation is None else rows(*validation),
-            state=networks.TrainingState(**self._state) if warm else None,
+            state=self._resumed() if warm else None,
             seeds=iter(lambda: int(random.integers(2**31)), None),
             learning_rate=self.learning_rate,
         )
@@ -433,9 +402,10 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         self.best_epoch_ = n_before + best_epoch
         self.classes_ = classes
         self.coefs_, self.intercepts_ = state.average[::2], state.average[1::2]
+        self._network: dict[str, Any] = network
         self._state: dict[str, Any] = vars(state)
-        self.mean_: NDArray[np.float64] | None = None if scaler is None else scaler.mean_
-        self.scale_: NDArray[np.float64] | None = None if scaler is None else scaler.scale_
+        self.mean_: NDArray[np.float64] | None = mean
+        self.scale_: NDArray[np.float64] | None = scale
         self._seen: tuple[Any, Any] | None = None if scaler is None else (scaler.var_, scaler.n_samples_seen_)
         return self
 
@@ -450,29 +420,41 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             scaler = copy.deepcopy(scaler)
         return scaler.partial_fit(X, sample_weight=sample_weight)
 
-    def _architecture(self, n_features: int, n_classes: int) -> networks.Architecture:
-        return networks.Architecture(
-            n_features=n_features,
-            hidden_layer_sizes=tuple(int(size) for size in self.hidden_layer_sizes),
-            n_classes=n_classes,
-            activation=self.activation,
-            dropout=float(self.dropout),
-            optimizer=self.optimizer,
-        )
+    def _describe_network(self, *, warm: bool) -> dict[str, Any]:
+        """Give the parameters that make up the network; training goes on only with those it began with."""
+        network = {
+            "hidden_layer_sizes": tuple(int(size) for size in self.hidden_layer_sizes),
+            "activation": self.activation,
+            "dropout": float(self.dropout),
+            "optimizer": self.optimizer,
+        }
+        if warm:
+            for name, value in network.items():
+                before = self._network[name]
+                if name == "dropout":
+                    same = (value > 0) == (before > 0)
+                elif isinstance(value, str) or isinstance(before, str) or name == "hidden_layer_sizes":
+                    same = value == before
+                else:
+                    same = type(value) is type(before)
+                if not same:
+                    raise ValueError(
+                        f"Training cannot go on with another {name}: it was {before!r}, now it is {value!r}; fit anew "
+                        "with warm_start=False"
+                    )
+        return network
+
+    def _resumed(self) -> networks.TrainingState:
+        return networks.TrainingState(**self._state)
 
     @property
     def model_(self) -> Any:
         """The compiled Keras model."""
-        self._check_fitted("model_")
-        sizes = tuple(len(intercept) for intercept in self.intercepts_[:-1])
+        check_is_fitted(self, "coefs_")
         architecture = networks.Architecture(
-            self.n_features_in_, sizes, len(self.classes_), self.activation, float(self.dropout), self.optimizer
+            n_features=self.n_features_in_, n_classes=len(self.classes_), **self._network
         )
-        return networks.build_keras_model(architecture, networks.TrainingState(**self._state), self.mean_, self.scale_)
-
-    def _check_fitted(self, attribute: str) -> None:
-        if not hasattr(self, "coefs_"):
-            raise NotFittedError(f"This {type(self).__name__} has no {attribute} before it is fitted: call fit first")
+        return networks.build_keras_model(architecture, self._resumed(), self.mean_, self.scale_)
 
     # -- prediction ----------------------------------------------------------------------------------------------------
 
@@ -497,14 +479,9 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             For NaN, infinity or another number of features than in :meth:`fit`.
         """
         check_is_fitted(self, "coefs_")
-        hidden = validate_data(self, X, reset=False, dtype=np.float64)
-        if self.mean_ is not None:
-            hidden = (hidden - self.mean_) / self.scale_
-        hidden = hidden.astype(np.float32).astype(np.float64)  # what the network was trained on
-        activation = _ACTIVATIONS[self.activation]
-        for coef, intercept in zip(self.coefs_[:-1], self.intercepts_[:-1], strict=True):
-            hidden = activation(hidden @ coef + intercept)
-        return _softmax(hidden @ self.coefs_[-1] + self.intercepts_[-1])
+        rows: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64)
+        scaled = _scaled(rows, self.mean_, self.scale_)
+        return dense_probabilities(scaled, self.coefs_, self.intercepts_, self._network["activation"])
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Give the most probable class.
@@ -528,6 +505,11 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         """
         probabilities = self.predict_proba(X)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+
+def _scaled(X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> NDArray[np.float32]:
+    """Standardise in float64; what the network sees is float32."""
+    return (X if mean is None or scale is None else (X - mean) / scale).astype(np.float32)
 
 
 def _listed(labels: np.ndarray, most: int = 10) -> str:

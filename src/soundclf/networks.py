@@ -155,17 +155,19 @@ def _dense_layers(keras: Any, architecture: Architecture, top: str | None) -> li
                 size,
                 activation=architecture.activation,
                 kernel_initializer=keras.initializers.GlorotUniform(seed=i),
+                dtype="float32",  # whatever the process-wide policy is
                 name=f"hidden_{i + 1}",
             )
         )
         if architecture.dropout > 0:
-            layers.append(keras.layers.Dropout(architecture.dropout, seed=i, name=f"dropout_{i + 1}"))
+            layers.append(keras.layers.Dropout(architecture.dropout, seed=i, dtype="float32", name=f"dropout_{i + 1}"))
     out = len(architecture.hidden_layer_sizes)
     layers.append(
         keras.layers.Dense(
             architecture.n_classes,
             activation=top,
             kernel_initializer=keras.initializers.GlorotUniform(seed=out),
+            dtype="float32",
             name="classes",
         )
     )
@@ -181,7 +183,10 @@ class _Network:
         keras = _keras()
         self.tf, self.keras, self.architecture = tf, keras, architecture
         # The top layer gives logits: cross-entropy from them loses no digits, and softmax is monotonic.
-        layers = [keras.Input((architecture.n_features,)), *_dense_layers(keras, architecture, top=None)]
+        layers = [
+            keras.Input((architecture.n_features,), dtype="float32"),
+            *_dense_layers(keras, architecture, top=None),
+        ]
         self.model = keras.Sequential(layers, name="soundclf")
         self.model.compile(
             optimizer=_make_optimizer(keras, architecture.optimizer),
@@ -443,7 +448,7 @@ def _run_epochs(
         if waited or model.stop_training:
             break
     callbacks.on_train_end(logs)
-    history = {name: [float(v) for v in values] for name, values in model.history.history.items()}
+    history = {name: np.asarray(values).tolist() for name, values in model.history.history.items()}
     last = len(history["loss"]) - 1
     if best is None:
         return network.state(average, n_averaged, shuffle), history, best_epoch if judged is not None else last

@@ -1,0 +1,55 @@
+"""The forward pass of a dense network in NumPy, by Keras' definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, ndtr
+
+__all__ = ["ACTIVATIONS", "dense_probabilities"]
+
+ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
+    "gelu": lambda x: x * ndtr(x),
+    "silu": lambda x: x * expit(x),
+    "softplus": lambda x: np.logaddexp(x, 0),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "tanh": np.tanh,
+    "sigmoid": expit,
+    "linear": lambda x: x,
+}
+
+
+def dense_probabilities(
+    X: NDArray[np.floating],
+    coefs: Sequence[NDArray[np.floating]],
+    intercepts: Sequence[NDArray[np.floating]],
+    activation: str,
+) -> NDArray[np.float64]:
+    """Give the class probabilities of a dense network with a softmax on top.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        What the network was trained on: standardised, float32.
+    coefs, intercepts : sequences of ndarray
+        Weights ``(n_in, n_out)`` and biases ``(n_out,)`` of each layer.
+    activation : str
+        Of all layers but the last; one of ACTIVATIONS.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes), float64
+        Rows sum to 1. Sums are taken in float64, so that a row gets the same numbers alone as among others.
+    """
+    hidden = X.astype(np.float64)
+    for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
+        hidden = ACTIVATIONS[activation](hidden @ coef + intercept)
+    logits = hidden @ coefs[-1] + intercepts[-1]
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
