@@ -142,11 +142,11 @@ def _warn_of_empty_bands(n_empty: int, n_mels: int, n_fft: int) -> None:
 
 
 def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int, hop: int) -> Iterator[np.ndarray]:
-    """Yield windowed frames ``(n, n_fft)``, centred at multiples of ``hop``, with zeros beyond both ends.
+    """Yield frames ``(n, n_fft)``, centred at multiples of ``hop``, with zeros beyond both ends.
 
     They come in lots of _FRAMES, the last lot excepted, wherever the samples are cut into blocks.
     """
-    window, margin = _window(n_fft), np.zeros(n_fft // 2, np.float32)
+    margin = np.zeros(n_fft // 2, np.float32)
     step = _FRAMES * hop  # from one lot to the next
     enough = max(step, step - hop + n_fft)  # samples under one lot, and before the next
     parts, n_held = [margin], len(margin)
@@ -158,10 +158,10 @@ def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int
             frames = np.lib.stride_tricks.sliding_window_view(held, n_fft)[::hop]
             n_lots = (n_held - enough) // step + 1
             for lot in range(n_lots):
-                yield frames[lot * _FRAMES : (lot + 1) * _FRAMES] * window
+                yield frames[lot * _FRAMES : (lot + 1) * _FRAMES]
             parts, n_held = [held[n_lots * step :]], n_held - n_lots * step
     if n_held >= n_fft:
-        yield np.lib.stride_tricks.sliding_window_view(_joined(parts), n_fft)[::hop] * window
+        yield np.lib.stride_tricks.sliding_window_view(_joined(parts), n_fft)[::hop]
 
 
 def _checked(y: Any) -> Iterator[np.ndarray]:
@@ -192,10 +192,10 @@ class _FilterBank(NamedTuple):
 
 
 def _log_mel(frames: np.ndarray, bank: _FilterBank) -> NDArray[np.float32]:
-    """Give the mel spectrum of windowed frames in dB, ``(n, n_mels)``; ``frames`` is overwritten."""
-    spectrum = scipy.fft.rfft(frames, axis=1, overwrite_x=True)
+    """Give the mel spectrum of frames in dB, ``(n, n_mels)``."""
     mel = np.empty((len(frames), bank.n_mels), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found later
+        spectrum = scipy.fft.rfft(frames * _window(frames.shape[1]), axis=1, overwrite_x=True)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
         for bins, bands, filters in bank.groups:
@@ -277,7 +277,7 @@ def mel_filters(
 
 
 def _filters(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None) -> tuple[NDArray[np.float32], int]:
-    """Give the filters, and how many of them are empty."""
+    """Give the filters, and how many of them are empty: 0 if only the first is and begins at 0 Hz, as for librosa."""
     bins = np.fft.rfftfreq(n_fft, 1 / sr)
     lowest, highest = _hz_to_mel(np.array([fmin, sr / 2 if fmax is None else fmax]))
     edges = _mel_to_hz(np.linspace(lowest, highest, n_mels + 2))
@@ -286,7 +286,8 @@ def _filters(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None
     falling = (edges[2:, None] - bins) / widths[1:, None]
     filters = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
     filters *= (2 / (edges[2:] - edges[:-2]))[:, None]
-    return filters, int(np.sum((edges[:-2] != 0) & (filters.max(axis=1) == 0)))
+    empty = filters.max(axis=1) == 0
+    return filters, int(empty.sum()) if (empty & (edges[:-2] != 0)).any() else 0
 
 
 @lru_cache(maxsize=16)
