@@ -469,6 +469,16 @@ def test_a_stream_of_unknown_length_takes_no_more_memory_than_it_has_samples():
     assert peak < 2_000_000
 
 
+@pytest.mark.parametrize(("container", "subtype"), [("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("WAVEX", "DOUBLE")])
+@pytest.mark.parametrize("size", [bytes(4), b"\xff" * 4])
+def test_a_stream_may_have_a_longer_header(container, subtype, size):
+    encoded = encode(noise(100, 2), 22050, container, subtype)
+    at = encoded.find(b"data")
+    assert at > 44
+    streamed = encoded[:4] + size + encoded[8 : at + 4] + size + encoded[at + 8 :]
+    assert_same(load_clip(streamed), load_clip(encoded))
+
+
 def test_flac_of_unknown_length():
     encoded = bytearray(encode(noise(70_001, 2), 44100, "FLAC"))
     numbers = int.from_bytes(encoded[18:26], "big")

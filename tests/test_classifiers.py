@@ -133,9 +133,17 @@ def test_rows_of_no_weight_are_not_learned_from(blobs):
     wrong = y.copy()
     wrong[::3] = np.roll(wrong[::3], 1)
     kept = np.arange(90) % 3 != 0
-    clf = small(epochs=60).fit(X, wrong, sample_weight=kept.astype(float))
-    absent = small(epochs=60).fit(X[kept], wrong[kept])
-    assert_same_weights(clf, absent)
+    for parameters in ({}, {"class_weight": "balanced"}, {"early_stopping": True}):
+        clf = small(**parameters).fit(X, wrong, sample_weight=kept.astype(float))
+        assert_same_weights(clf, small(**parameters).fit(X[kept], wrong[kept]))
+
+
+def test_class_weight_of_classes_that_a_part_lacks(blobs):
+    X, y = blobs
+    few = y != "dog"
+    clf = small(class_weight={"cat": 3, "dog": 2}).partial_fit(X[few], y[few], classes=np.unique(y))
+    same = small().partial_fit(X[few], y[few], classes=np.unique(y), sample_weight=np.ones(few.sum()))
+    assert differ(clf, same)
 
 
 # -- determinism, and the state of the process -------------------------------------------------------------------------
@@ -240,6 +248,35 @@ print("fine")
     )
 
 
+def test_showing_a_fitted_classifier_does_not_import_tensorflow(blobs, tmp_path):
+    joblib.dump(small().fit(*blobs), tmp_path / "clf.joblib")
+    code = """
+import inspect, sys, joblib
+clf = joblib.load(sys.argv[1])
+assert "DenseAudioClassifier" in clf._repr_html_()
+inspect.getmembers(clf)
+print("tensorflow" in sys.modules, hasattr(type(clf), "model_"))
+"""
+    assert run(code, tmp_path / "clf.joblib") == "False True"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_forked_after_training_says_so_rather_than_hang():
+    code = """
+import joblib, numpy as np
+from soundclf import DenseAudioClassifier
+X, y = np.random.default_rng(0).normal(size=(20, 3)), [0, 1] * 10
+clf = DenseAudioClassifier((4,), epochs=1).fit(X, y)
+with joblib.parallel_config(backend="multiprocessing"):
+    assert joblib.Parallel(2)(joblib.delayed(clf.predict)(X) for _ in range(2))[0].shape == (20,)
+    try:
+        joblib.Parallel(2)(joblib.delayed(clf.fit)(X, y) for _ in range(2))
+    except RuntimeError as error:
+        print(error)
+"""
+    assert "TensorFlow was in use before this process was forked" in run(code)
+
+
 def test_the_process_wide_precision_is_not_ours(blobs):
     assert (
         run(
@@ -248,11 +285,18 @@ import keras, numpy as np
 from soundclf import DenseAudioClassifier
 X, y = np.random.default_rng(0).normal(size=(60, 4)), [0, 1] * 30
 expected = DenseAudioClassifier((4,), epochs=2, random_state=0).fit(X, y).predict_proba(X)
-for policy in "mixed_bfloat16", "float64":
+for policy in "mixed_bfloat16", "mixed_float16", "float64":
     keras.config.set_dtype_policy(policy)
-    got = DenseAudioClassifier((4, 3), epochs=2, random_state=0).fit(X, y)
-    assert abs(got.predict_proba(X) - got.model_.predict(X, verbose=0)).max() < 1e-5
-    assert got.coefs_[0].dtype == np.float32
+    for sizes in (4,), (4, 3):  # one graph that there is, one that is not
+        got = DenseAudioClassifier(sizes, epochs=2, random_state=0).fit(X, y)
+        assert abs(got.predict_proba(X) - got.model_.predict(X, verbose=0)).max() < 1e-5
+        assert got.coefs_[0].dtype == np.float32
+        if sizes == (4,):
+            np.testing.assert_array_equal(got.predict_proba(X), expected)
+for floatx in "float64", "float16":
+    keras.config.set_floatx(floatx)
+    got = DenseAudioClassifier((4,), epochs=2, random_state=0).fit(X, y)
+    np.testing.assert_allclose(got.predict_proba(X), expected, atol=1e-4)
 print("fine")
 """
         )
@@ -405,8 +449,13 @@ def test_partial_fit_over_parts_that_lack_classes(blobs):
     np.testing.assert_allclose(clf.mean_, X.mean(axis=0), rtol=1e-6)  # of all rows seen, each 40 times
 
 
-def test_learning_rate_of_a_warm_start_is_the_one_that_is_set(blobs):
-    slow = small(warm_start=True, average=False).fit(*blobs).set_params(learning_rate=1e-12)
+@pytest.mark.parametrize("kind", ["name", "object"])
+def test_learning_rate_of_a_warm_start_is_the_one_that_is_set(blobs, kind):
+    import keras
+
+    optimizer = "adam" if kind == "name" else keras.optimizers.Adam(0.01)
+    slow = small(warm_start=True, average=False, optimizer=optimizer).fit(*blobs)
+    slow.set_params(learning_rate=1e-12, optimizer="Adam" if kind == "name" else keras.optimizers.Adam(1e-12))
     before = copy.deepcopy(slow)
     slow.fit(*blobs)
     for a, b in zip(weights(before), weights(slow), strict=True):
@@ -415,7 +464,13 @@ def test_learning_rate_of_a_warm_start_is_the_one_that_is_set(blobs):
 
 @pytest.mark.parametrize(
     "change",
-    [{"hidden_layer_sizes": (8,)}, {"activation": "tanh"}, {"optimizer": "sgd"}, {"dropout": 0.0}],
+    [
+        {"hidden_layer_sizes": (8,)},
+        {"activation": "tanh"},
+        {"optimizer": "sgd"},
+        {"dropout": 0.0},
+        {"normalize": False},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_another_network_cannot_go_on(blobs, change):
@@ -426,7 +481,16 @@ def test_another_network_cannot_go_on(blobs, change):
     np.testing.assert_allclose(clf.model_.predict(blobs[0], verbose=0), expected, atol=1e-5)
     with pytest.raises(ValueError, match=f"Training cannot go on with another {next(iter(change))}: it was"):
         clf.fit(*blobs)
-    clf.set_params(warm_start=False).fit(*blobs)
+    with np.errstate(all="ignore"):
+        clf.set_params(warm_start=False, epochs=1).fit(*blobs)
+
+
+def test_history_grows_with_and_without_validation(blobs):
+    X, y = blobs
+    clf = small(epochs=2).fit(X, y, X_val=X, y_val=y).partial_fit(X, y)
+    assert {len(values) for values in clf.history_.values()} == {3}
+    assert np.isnan(clf.history_["val_loss"][2])
+    assert not np.isnan(clf.history_["loss"]).any()
 
 
 # -- validation --------------------------------------------------------------------------------------------------------
@@ -462,6 +526,13 @@ def test_early_stopping_waits_for_patience(blobs):
     losses = clf.history_["val_loss"]
     assert len(losses) == clf.best_epoch_ + 5 < 300
     assert min(losses) == losses[clf.best_epoch_]
+
+
+def test_auto_does_not_judge_by_parts_of_the_classes():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(1030, 4)), np.r_[np.repeat(np.arange(250), 4), np.zeros(30, int)]
+    clf = small(epochs=1).fit(X, y)  # of four rows, a tenth is none
+    assert "val_loss" not in clf.history_
 
 
 def test_auto_stops_early_from_a_thousand_rows_on():
@@ -522,6 +593,48 @@ def test_callbacks_are_called_and_never_shared(blobs):
     assert_same_weights(clf, small(epochs=2).fit(*blobs))  # watched or not, the same training
 
 
+def test_callbacks_of_all_kinds(blobs, tmp_path):
+    import keras
+
+    calls = []
+    hook = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: calls.append(batch))
+    small(callbacks=[hook]).fit(*blobs)  # it sets its hooks on the instance
+    assert calls == [0, 1, 2] * 5
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    assert len(small(callbacks=[Stop(), hook]).fit(*blobs).history_["loss"]) == 1
+    assert calls == [*[0, 1, 2] * 5, 0]
+
+    class Zero(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            self.model.set_weights([0 * weight for weight in self.model.get_weights()])
+
+    assert not any(weight.any() for weight in weights(small(average=False, callbacks=[Zero()]).fit(*blobs)))
+
+    log = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    small(callbacks=[log]).fit(*blobs)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 6
+
+
+def test_an_exception_in_a_callback_leaves_everything_usable(blobs):
+    import keras
+
+    class Break(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise KeyboardInterrupt
+
+    clf = small().fit(*blobs)
+    expected = clf.predict_proba(blobs[0])
+    clf.set_params(callbacks=[Break()])
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(blobs[0][:, :3], blobs[1])
+    np.testing.assert_array_equal(clf.predict_proba(blobs[0]), expected)
+    assert_same_weights(clf.set_params(callbacks=None).fit(*blobs), small().fit(*blobs))
+
+
 def test_a_callback_may_change_the_learning_rate(blobs):
     import keras
 
@@ -560,6 +673,12 @@ def test_an_optimizer_object_is_not_changed(blobs):
     optimizer = keras.optimizers.Adam(0.001)
     assert_same_weights(small(optimizer=optimizer).fit(*blobs), small().fit(*blobs))
     assert not optimizer.built
+    scaled = keras.optimizers.SGD(0.1, loss_scale_factor=1024.0)
+    plain = small(optimizer=keras.optimizers.SGD(0.1)).fit(*blobs)
+    np.testing.assert_allclose(small(optimizer=scaled).fit(*blobs).coefs_[0], plain.coefs_[0], atol=1e-4)
+    slow = keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.999999)
+    plain = small(optimizer=keras.optimizers.SGD(0.1), average=False).fit(*blobs)
+    assert differ(small(optimizer=slow, average=False).fit(*blobs), plain)
     clf = small(optimizer=keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)))
     assert clf.fit(*blobs).history_["loss"][-1] < 3
 
@@ -585,6 +704,8 @@ def test_an_optimizer_object_is_not_changed(blobs):
         ({"hidden_layer_sizes": (10, 0)}, "'hidden_layer_sizes'"),
         ({"normalize": "yes"}, "'normalize' .* must be True or False"),
         ({"optimizer": 3}, "'optimizer' .* the name of a Keras optimizer"),
+        ({"random_state": -1}, r"'random_state' .* None or an integer in \[0, 4294967296\)"),
+        ({"random_state": np.random.default_rng(0)}, "'random_state' .* a numpy.random.RandomState"),
         ({"class_weight": "balance"}, "Did you mean 'balanced'"),
         ({"callbacks": "EarlyStopping"}, "'callbacks' .* list of keras.callbacks.Callback"),
         ({"validation_fraction": 1}, "'validation_fraction'"),
@@ -628,6 +749,36 @@ def test_bad_data_gets_its_sentence(blobs, change, sentence):
         small().fit(**{"X": X, "y": y} | change(X, y))
 
 
+@pytest.mark.parametrize(
+    ("class_weight", "sentence"),
+    [
+        ({"cat": -1}, "a number that is not negative"),
+        ({"cat": "2"}, "a number that is not negative"),
+        ({"emu": 5}, r"class_weight has labels that are not among the classes .*: \['emu'\]"),
+        ({"cat": 0, "dog": 0, "owl": 0}, "leaves nothing to train on"),
+    ],
+)
+def test_bad_class_weights(blobs, class_weight, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        small(class_weight=class_weight).fit(*blobs)
+
+
+def test_values_beyond_float32_are_refused(blobs):
+    X, y = blobs
+    clf = small().fit(X, y)
+    for call in (lambda: clf.predict(X * 1e300), lambda: small(normalize=False).fit(X * 1e38, y)):
+        with pytest.raises(ValueError, match="too large for the network's float32"):
+            call()
+
+
+def test_a_subclass_may_have_fewer_parameters(blobs):
+    class Sub(DenseAudioClassifier):
+        def __init__(self, *, epochs=3):
+            super().__init__((8,), epochs=epochs, random_state=0)
+
+    assert clone(Sub()).fit(*blobs).predict(blobs[0]).shape == (90,)
+
+
 def test_other_refusals(blobs):
     import keras
 
@@ -664,7 +815,7 @@ def test_a_refused_fit_leaves_the_fitted_classifier_as_it_was(blobs):
     with pytest.raises(ValueError, match="contains NaN"):
         clf.fit(np.full_like(X, np.nan), y)
     with pytest.raises(ValueError, match="two classes"):
-        clf.fit(X, np.full(90, "cat"))
+        clf.fit(X[:, :3], np.full(90, "cat"))
     np.testing.assert_array_equal(clf.predict_proba(X), expected)
 
 

@@ -33,9 +33,9 @@ def test_bad_usage_has_its_exit_code():
 
 
 def test_demo_does_the_main_job_and_leaves_nothing(tmp_path):
-    done = soundclf_command("demo", "--n-samples", "96", cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)})
+    done = soundclf_command("demo", "--n-samples", "120", cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)})
     assert done.returncode == 0, done.stderr
-    assert "96 WAV files of 8 classes, cut from 32 generated recordings" in done.stdout
+    assert "120 WAV files of 8 classes, cut from 40 generated recordings" in done.stdout
     accuracy = float(re.search(r"accuracy\s+([\d.]+)", done.stdout)[1])
     assert 0.5 < accuracy <= 1  # chance is 0.125
     assert "TensorFlow imported: False" in done.stdout

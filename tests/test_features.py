@@ -102,6 +102,15 @@ def test_equals_librosa_in_the_usual_setting(kind, level):
     np.testing.assert_allclose(mfcc_mean(y), mean_by_librosa(y.astype(np.float64), sr=SR, n_mfcc=40), rtol=0, atol=5e-4)
 
 
+@pytest.mark.parametrize("limits", [{"fmin": 5500}, {"fmax": 2000}, {"fmin": 2000, "fmax": 5000}], ids=str)
+@pytest.mark.parametrize("frequency", [0, 300, 8000])
+def test_what_is_loud_outside_the_bands_leaves_no_trace_in_them(frequency, limits):
+    y = np.hanning(SR) ** 2 * np.cos(2 * np.pi * frequency * np.arange(SR) / SR)
+    y = (1e4 * y).astype(np.float32)  # far above 1e-10, where librosa cuts off
+    expected = mean_by_librosa(y, sr=SR, n_mfcc=40, **limits)
+    np.testing.assert_allclose(mfcc_mean(y, **limits), expected, rtol=0, atol=1e-3)
+
+
 def test_the_range_of_80_db_is_that_of_the_whole_sound():
     y = KINDS["loud, then faint"](3 * SR)
     halves = [mfcc_mean(part) for part in (y[: SR // 2], y[SR // 2 :])]
@@ -222,6 +231,17 @@ def test_blocks_of_any_size_do_not_change_a_bit_of_the_result(size):
     y = noise(30_000)
     blocks = (y[start : start + size] for start in range(0, len(y), size))
     np.testing.assert_array_equal(mfcc_mean(blocks), mfcc_mean(y))
+
+
+def test_a_source_of_blocks_may_use_its_memory_again():
+    y, buffer = noise(30_000), np.empty(1000, np.float32)
+
+    def blocks():
+        for start in range(0, len(y), 1000):
+            buffer[:] = y[start : start + 1000]
+            yield buffer
+
+    np.testing.assert_array_equal(mfcc_mean(blocks()), mfcc_mean(y))
 
 
 def test_a_streamed_clip_gives_what_a_loaded_one_does():

@@ -40,7 +40,7 @@ def _ends(source: str | EncodedBytes, size: int = 1 << 17) -> tuple[bytes, bytes
 def with_length(source: str | EncodedBytes) -> EncodedBytes | None:
     """Give a WAV that was written as a stream, with 0 for its length, the length that libsndfile takes as unknown."""
     with _opened(source) as file:
-        head = file.read(64)
+        head = file.read(256)
         at = head.find(b"data\0\0\0\0")
         if head[:4] != b"RIFF" or at < 0 or int.from_bytes(head[4:8], "little") not in (0, at, *_UNKNOWN_LENGTHS):
             return None

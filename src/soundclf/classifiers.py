@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import numbers
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state, compute_sample_weight
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
@@ -28,12 +29,6 @@ _TOO_FEW = "DenseAudioClassifier needs at least two classes to tell apart, got o
 
 def _are_sizes(value: Any) -> bool:
     return isinstance(value, tuple | list | np.ndarray) and all(integer(1).holds(size) for size in value)
-
-
-def _progress(epochs: Iterator[int], total: int) -> Any:
-    from tqdm.auto import tqdm
-
-    return tqdm(epochs, total=total, desc="DenseAudioClassifier", unit="epoch")
 
 
 class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
@@ -68,7 +63,8 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         used when ``X_val`` is passed to :meth:`fit`. Every class keeps at least one row to train on.
     early_stopping : bool or "auto", default="auto"
         Whether to stop once the loss on the validation rows has not fallen for ``patience`` epochs. "auto" does so for
-        1000 training rows or more: a tenth of fewer rows tells epochs apart less well than it trains.
+        1000 training rows or more, if every class can give some: a tenth of fewer rows tells epochs apart less well
+        than it trains.
     patience : int >= 1, default=20
         See ``early_stopping``.
     restore_best : bool, default=True
@@ -80,11 +76,12 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         Weights of the classes ``{label: weight}``; "balanced" makes them inversely proportional to the classes'
         frequencies. They multiply ``sample_weight``.
     callbacks : list of keras.callbacks.Callback, default=None
-        Called during training, as by ``keras.Model.fit``. Each fit works on deep copies, so that estimators cloned
-        for a search never share one.
+        Called during training, as by ``keras.Model.fit``. Each fit works on deep copies, so that estimators cloned for
+        a search never share one. Their ``model`` is the network in training, from standardised features to logits.
+        What they do to its weights in the end counts only with ``average=False``.
     warm_start : bool, default=False
-        Whether :meth:`fit` goes on from where the last fit ended, for another ``epochs`` epochs, rather than from
-        fresh weights.
+        Whether :meth:`fit` goes on from what the last fit kept, for another ``epochs`` epochs, rather than from fresh
+        weights.
     random_state : int, RandomState instance or None, default=None
         Determines initial weights, dropout, order of the rows and the choice of validation rows. With an int, two
         fits on the same machine with the same versions are identical to the last bit. None takes fresh entropy from
@@ -176,12 +173,17 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         "class_weight": (NONE, names(["balanced"]), Rule("a dict of weights", lambda v: isinstance(v, dict))),
         "callbacks": (NONE, Rule("a list of keras.callbacks.Callback", lambda v: isinstance(v, list | tuple))),
         "warm_start": (FLAG,),
+        "random_state": (
+            NONE,
+            integer(0, 2**32),
+            Rule("a numpy.random.RandomState", lambda v: isinstance(v, np.random.RandomState)),
+        ),
         "verbose": (integer(0), FLAG),
     }
 
     def __init__(
         self,
-        hidden_layer_sizes: tuple[int, ...] = (100, 200, 100),
+        hidden_layer_sizes: Sequence[int] = (100, 200, 100),
         *,
         activation: str = "relu",
         dropout: float = 0.2,
@@ -196,7 +198,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         restore_best: bool = True,
         average: bool = True,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
-        callbacks: list[Any] | None = None,
+        callbacks: Sequence[Any] | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -230,7 +232,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         *,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
-    ) -> DenseAudioClassifier:
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -238,11 +240,12 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             Features, finite.
         y : array-like of shape (n_samples,)
-            Labels: strings, integers or booleans, of at least two classes.
+            Labels of at least two classes, of any type that scikit-learn takes as labels: strings, integers, booleans.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, not negative.
         X_val : array-like of shape (n_val, n_features), default=None
-            Rows to judge every epoch by, in place of ``validation_fraction``.
+            Rows to judge every epoch by, in place of ``validation_fraction``. In a pipeline, earlier steps transform
+            them with ``make_pipeline(..., transform_input=["X_val"])`` and scikit-learn's metadata routing enabled.
         y_val : array-like of shape (n_val,), default=None
             Their labels, from among those of ``y``.
 
@@ -258,6 +261,10 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             weights, labels in ``y_val`` that ``y`` lacks, and for training that diverges.
         """
         self._check_parameters()
+        with self._unchanged_by_failure():
+            return self._fit_whole(X, y, sample_weight, X_val, y_val)
+
+    def _fit_whole(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> Self:
         warm = self.warm_start and hasattr(self, "coefs_")
         X, y, sample_weight = self._check_rows(X, y, sample_weight, reset=not warm)
         classes = np.unique(y)
@@ -278,7 +285,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
-    ) -> DenseAudioClassifier:
+    ) -> Self:
         """Train for one epoch on some rows, going on from where training stands.
 
         The standardisation follows all rows seen so far. No validation rows are cut off.
@@ -306,6 +313,10 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             ``class_weight="balanced"``, which cannot be known from a part of the rows.
         """
         self._check_parameters()
+        with self._unchanged_by_failure():
+            return self._fit_part(X, y, classes, sample_weight)
+
+    def _fit_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
         warm = hasattr(self, "coefs_")
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -326,7 +337,17 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         return self._fit(X, y, sample_weight, known, None, warm=warm, schedule_epochs=1, partial=True)
 
     def _check_parameters(self) -> None:
-        check_params(type(self).__name__, self.get_params(deep=False), self._parameters)
+        check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
+
+    @contextlib.contextmanager
+    def _unchanged_by_failure(self) -> Iterator[None]:
+        """Leave a fitted classifier as it was if it cannot be fitted anew."""
+        before = vars(self).copy()
+        try:
+            yield
+        except BaseException:
+            self.__dict__ = before
+            raise
 
     def _check_rows(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
@@ -357,21 +378,27 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         warm: bool,
         schedule_epochs: int,
         partial: bool = False,
-    ) -> DenseAudioClassifier:
+    ) -> Self:
         network = self._describe_network(warm=warm)
         codes = _encode(y, classes, "y")
+        counts = sample_weight > 0
+        X, codes, sample_weight = X[counts], codes[counts], sample_weight[counts]
         random = _fresh_random(self.random_state)
-        stop_early = (len(y) >= _ENOUGH if self.early_stopping == "auto" else self.early_stopping) and not partial
+        shares = _shares(codes, self.validation_fraction)
+        stop_early = bool(self.early_stopping) and not partial
+        if self.early_stopping == "auto":
+            every_class = bool(shares[np.bincount(codes) > 0].all())
+            stop_early = stop_early and len(codes) >= _ENOUGH and (every_class or validation is not None)
         if stop_early and validation is None:
-            held_out = _stratified_part(codes, self.validation_fraction, random)
-            if not held_out.any():
+            if not shares.any():
                 raise ValueError(
                     f"early_stopping with validation_fraction={self.validation_fraction} sets no row aside: no class "
                     "has enough rows to give one away and keep one; use more rows, a larger share, or "
                     "early_stopping=False"
                 )
+            held_out = _drawn(codes, shares, random)
             validation = (X[held_out], codes[held_out], sample_weight[held_out])
-            X, y, codes, sample_weight = X[~held_out], y[~held_out], codes[~held_out], sample_weight[~held_out]
+            X, codes, sample_weight = X[~held_out], codes[~held_out], sample_weight[~held_out]
         scaler = self._scaler(X, sample_weight, warm=warm)
 
         mean, scale = (None, None) if scaler is None else (scaler.mean_, scaler.scale_)
@@ -381,7 +408,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
 
         state, history, best_epoch = networks.train(
             networks.Architecture(n_features=X.shape[1], n_classes=len(classes), **network),
-            rows(X, codes, sample_weight * compute_sample_weight(self.class_weight, y)),
+            rows(X, codes, sample_weight * _class_weights(self.class_weight, classes, codes)),
             networks.Schedule(
                 epochs=schedule_epochs,
                 batch_size=self.batch_size,
@@ -389,7 +416,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
                 restore_best=self.restore_best,
                 average=bool(self.average),
                 callbacks=tuple(self.callbacks or ()),
-                progress=_progress if self.verbose else None,
+                progress=self._progress if self.verbose else None,
             ),
             validation=None if validation is None else rows(*validation),
             state=self._resumed() if warm else None,
@@ -397,21 +424,30 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             learning_rate=self.learning_rate,
         )
         before: dict[str, list[float]] = getattr(self, "history_", {}) if warm else {}
-        n_before = len(before.get("loss", []))
-        self.history_ = {name: before.get(name, [float("nan")] * n_before) + values for name, values in history.items()}
+        n_before, n_new = len(before.get("loss", [])), len(history["loss"])
+        nan = float("nan")
+        self.history_: dict[str, list[float]] = {
+            name: before.get(name, [nan] * n_before) + history.get(name, [nan] * n_new)
+            for name in [*before, *(history.keys() - before.keys())]
+        }
         self.best_epoch_ = n_before + best_epoch
         self.classes_ = classes
         self.coefs_, self.intercepts_ = state.average[::2], state.average[1::2]
         self._network: dict[str, Any] = network
-        self._state: dict[str, Any] = vars(state)
+        self._state: dict[str, Any] = {name: value for name, value in vars(state).items() if name != "average"}
         self.mean_: NDArray[np.float64] | None = mean
         self.scale_: NDArray[np.float64] | None = scale
         self._seen: tuple[Any, Any] | None = None if scaler is None else (scaler.var_, scaler.n_samples_seen_)
         return self
 
+    def _progress(self, epochs: Iterator[int], total: int) -> Any:
+        from tqdm.auto import tqdm
+
+        return tqdm(epochs, total=total, desc=type(self).__name__, unit="epoch")
+
     def _scaler(self, X: np.ndarray, sample_weight: np.ndarray, *, warm: bool) -> StandardScaler | None:
         """Give the standardisation by the rows of this call and, when going on, by all those before."""
-        if (self.mean_ is None) if warm else not self.normalize:
+        if not self.normalize:
             return None
         scaler = StandardScaler()
         if warm and self._seen is not None:
@@ -426,26 +462,26 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             "hidden_layer_sizes": tuple(int(size) for size in self.hidden_layer_sizes),
             "activation": self.activation,
             "dropout": float(self.dropout),
-            "optimizer": self.optimizer,
+            "optimizer": self.optimizer.lower() if isinstance(self.optimizer, str) else self.optimizer,
         }
         if warm:
-            for name, value in network.items():
-                before = self._network[name]
-                if name == "dropout":
-                    same = (value > 0) == (before > 0)
-                elif isinstance(value, str) or isinstance(before, str) or name == "hidden_layer_sizes":
-                    same = value == before
-                else:
-                    same = type(value) is type(before)
-                if not same:
+            now = {**network, "normalize": bool(self.normalize)}
+            before = {**self._network, "normalize": self.mean_ is not None}
+            for name in now:
+                if _structure(name, now[name]) != _structure(name, before[name]):
                     raise ValueError(
-                        f"Training cannot go on with another {name}: it was {before!r}, now it is {value!r}; fit anew "
-                        "with warm_start=False"
+                        f"Training cannot go on with another {name}: it was {before[name]!r}, now it is {now[name]!r}; "
+                        "fit anew with warm_start=False"
                     )
         return network
 
     def _resumed(self) -> networks.TrainingState:
-        return networks.TrainingState(**self._state)
+        average = [array for layer in zip(self.coefs_, self.intercepts_, strict=True) for array in layer]
+        return networks.TrainingState(average=average, **self._state)
+
+    def __dir__(self) -> list[str]:
+        # Whoever looks through all attributes, as scikit-learn's HTML does, would otherwise import TensorFlow.
+        return [name for name in object.__dir__(self) if name != "model_" and hasattr(self, name)]
 
     @property
     def model_(self) -> Any:
@@ -507,9 +543,24 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
 
+def _structure(name: str, value: Any) -> Any:
+    """Reduce a parameter to what has to stay the same while training goes on."""
+    if name == "dropout":
+        return value > 0  # whether there are generators to keep
+    if name == "optimizer" and not isinstance(value, str):
+        config = value.get_config()
+        rate = config.pop("learning_rate")
+        return type(value), config | {"learning_rate": rate if isinstance(rate, dict) else None, "name": None}
+    return value
+
+
 def _scaled(X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> NDArray[np.float32]:
     """Standardise in float64; what the network sees is float32."""
-    return (X if mean is None or scale is None else (X - mean) / scale).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = (X if mean is None or scale is None else (X - mean) / scale).astype(np.float32)
+    if not np.isfinite(scaled).all():
+        raise ValueError("X has values too large for the network's float32")
+    return scaled
 
 
 def _listed(labels: np.ndarray, most: int = 10) -> str:
@@ -534,11 +585,34 @@ def _fresh_random(random_state: Any) -> np.random.Generator:
     return np.random.default_rng(check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32))
 
 
-def _stratified_part(codes: np.ndarray, fraction: float, random: np.random.Generator) -> NDArray[np.bool_]:
-    """Choose ``fraction`` of the rows of every class, rounded, at least one of each left over."""
+def _class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> NDArray[np.float64]:
+    """Give each row the weight of its class."""
+    if class_weight is None:
+        return np.ones(len(codes))
+    if isinstance(class_weight, str):  # "balanced"
+        counts = np.bincount(codes)
+        return len(codes) / (np.count_nonzero(counts) * counts[codes])
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(f"class_weight has labels that are not among the classes {_listed(classes)}: {unknown}")
+    weights = np.array([class_weight.get(label, 1.0) for label in labels])
+    if weights.dtype.kind not in "iuf" or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"class_weight must give each class a number that is not negative, got {class_weight}")
+    if not weights[codes].any():
+        raise ValueError(f"class_weight={class_weight} leaves nothing to train on: every row's weight is zero")
+    return weights[codes].astype(np.float64)
+
+
+def _shares(codes: np.ndarray, fraction: float) -> NDArray[np.int64]:
+    """Say how many rows of each class make up a fraction of it, rounded, with at least one left over."""
+    counts = np.bincount(codes)
+    return np.clip(np.rint(fraction * counts).astype(np.int64), 0, np.maximum(counts - 1, 0))
+
+
+def _drawn(codes: np.ndarray, shares: np.ndarray, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose that many rows of each class."""
     part = np.zeros(len(codes), bool)
     for code in np.unique(codes):
-        rows = np.flatnonzero(codes == code)
-        n_part = min(round(fraction * len(rows)), len(rows) - 1)
-        part[random.permutation(rows)[:n_part]] = True
+        part[random.permutation(np.flatnonzero(codes == code))[: shares[code]]] = True
     return part

@@ -49,8 +49,8 @@ def _soundclf(
 
 @app.command()
 def demo(
-    n_samples: Annotated[int, typer.Option(min=48, help="Number of generated clips.")] = 240,
-    random_state: Annotated[int, typer.Option(min=0, help="Seed of the sounds and of the training.")] = 0,
+    n_samples: Annotated[int, typer.Option(min=120, help="Number of generated clips.")] = 240,
+    random_state: Annotated[int, typer.Option(min=0, max=2**32 - 2, help="Seed of sounds and training.")] = 0,
 ) -> None:
     """Run the main job on generated sounds, in a temporary folder.
 

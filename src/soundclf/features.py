@@ -1,7 +1,8 @@
 """Samples -> numbers: pure functions, equal to librosa's to rounding.
 
 librosa is the reference for every definition here. The work is done on blocks of frames that stay in the processor's
-cache, in float32, and what is linear in time is done once per clip rather than once per frame.
+cache, in float32 where that is precise enough, and what is linear in time is done once per clip rather than once per
+frame.
 """
 
 from __future__ import annotations
@@ -154,38 +155,37 @@ def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int
         parts.append(block)
         n_held += len(block)
         if n_held >= enough:
-            held = _joined(parts)
+            held = np.concatenate(parts)
             frames = np.lib.stride_tricks.sliding_window_view(held, n_fft)[::hop]
             n_lots = (n_held - enough) // step + 1
             for lot in range(n_lots):
                 yield frames[lot * _FRAMES : (lot + 1) * _FRAMES]
             parts, n_held = [held[n_lots * step :]], n_held - n_lots * step
     if n_held >= n_fft:
-        yield np.lib.stride_tricks.sliding_window_view(_joined(parts), n_fft)[::hop]
+        yield np.lib.stride_tricks.sliding_window_view(np.concatenate(parts), n_fft)[::hop]
 
 
-def _checked(y: Any) -> Iterator[np.ndarray]:
+def _checked(y: Any) -> Iterator[NDArray[np.float32]]:
     n_samples = 0
-    for block in y if isinstance(y, Iterable) and not isinstance(y, np.ndarray) else [y]:
+    many = isinstance(y, Iterable) and not isinstance(y, np.ndarray)
+    for block in y if many else [y]:
         if not isinstance(block, np.ndarray) or block.ndim != 1 or block.dtype.kind != "f":
             raise ParameterError(
                 "The 'y' parameter of mfcc_mean must be a 1-D float array or an iterable of such blocks, got "
                 f"{describe_clip(block)}."
             )
         n_samples += len(block)
-        yield block
+        with np.errstate(over="ignore"):  # what becomes infinite is found later
+            samples = block.astype(np.float32, copy=many)  # whoever gives blocks may use their memory again
+        yield samples
     if not n_samples:
         raise AudioError("it holds no samples")
 
 
-def _joined(parts: list[np.ndarray]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # what becomes infinite is found later
-        return np.concatenate(parts, dtype=np.float32, casting="same_kind")
-
-
 class _FilterBank(NamedTuple):
-    """Mel filters in groups of bands: the bins that a group covers, its bands, and its part of the filters."""
+    """Hann's window, and the mel filters in groups: the bins that a group covers, its bands, and its filters."""
 
+    window: NDArray[np.floating]
     groups: tuple[tuple[slice, slice, NDArray[np.float32]], ...]
     n_mels: int
     n_empty: int
@@ -195,20 +195,15 @@ def _log_mel(frames: np.ndarray, bank: _FilterBank) -> NDArray[np.float32]:
     """Give the mel spectrum of frames in dB, ``(n, n_mels)``."""
     mel = np.empty((len(frames), bank.n_mels), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found later
-        spectrum = scipy.fft.rfft(frames * _window(frames.shape[1]), axis=1, overwrite_x=True)
+        spectrum = scipy.fft.rfft(frames * bank.window, axis=1, overwrite_x=True)
         power = np.square(spectrum.real)
         power += np.square(spectrum.imag)
+        power = power.astype(np.float32, copy=False)
         for bins, bands, filters in bank.groups:
             np.matmul(power[:, bins], filters, out=mel[:, bands])
     np.log(np.maximum(mel, np.float32(_AMIN), out=mel), out=mel)
     mel *= np.float32(10 / np.log(10))
     return mel
-
-
-@lru_cache(maxsize=16)
-def _window(n_fft: int) -> NDArray[np.float32]:
-    """Hann's window in its periodic form."""
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -292,6 +287,10 @@ def _filters(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None
 
 @lru_cache(maxsize=16)
 def _filter_bank(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None) -> _FilterBank:
+    # In float32, an FFT has rounding errors some 140 dB below the loudest component. If bands cover the whole spectrum,
+    # they are far below the clipping at 80 dB. If not, what is loudest may lie outside: float64, as in librosa.
+    whole = fmin == 0 and fmax in (None, sr / 2)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     filters, n_empty = _filters(sr, n_fft, n_mels, fmin, fmax)
     groups = []
     for start in range(0, n_mels, _BANDS):
@@ -299,4 +298,4 @@ def _filter_bank(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | 
         covered = np.flatnonzero(group.any(axis=0))
         bins = slice(int(covered[0]), int(covered[-1]) + 1) if len(covered) else slice(0, 1)
         groups.append((bins, slice(start, start + len(group)), np.ascontiguousarray(group[:, bins].T)))
-    return _FilterBank(tuple(groups), n_mels, n_empty)
+    return _FilterBank(window.astype(np.float32 if whole else np.float64), tuple(groups), n_mels, n_empty)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import numbers
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import sklearn
 
 __all__ = ["Architecture", "Schedule", "TrainingData", "TrainingState", "build_keras_model", "train"]
 
@@ -26,6 +29,7 @@ _POOL_SIZE = 4
 _DECAY = 0.9  # of the moving average of the weights, per epoch
 _pool: list[_Network] = []
 _wrapper_base: list[type] = []
+_pids: list[int] = []
 _lock = threading.RLock()
 
 
@@ -87,8 +91,15 @@ _ABSENT = object()
 
 
 def _keras() -> Any:
-    """Import Keras and make sure that TensorFlow is behind it."""
+    """Import Keras and make sure that TensorFlow is behind it, and was not forked, which it does not survive."""
+    if _pids and os.getpid() not in _pids:
+        raise RuntimeError(
+            "TensorFlow was in use before this process was forked, and would hang in it; use threads, or processes "
+            "that start afresh, as those of joblib's backend 'loky' do"
+        )
     import keras
+
+    _pids[:] = [os.getpid()]
 
     if keras.backend.backend() != "tensorflow":
         raise RuntimeError(
@@ -144,7 +155,7 @@ def _make_optimizer(keras: Any, optimizer: Any) -> Any:
         raise TypeError(
             f"optimizer must be the name of a Keras optimizer or a keras.optimizers.Optimizer, got {optimizer!r}"
         )
-    return type(optimizer).from_config(optimizer.get_config())
+    return type(optimizer).from_config(optimizer.get_config()) if optimizer.built else copy.deepcopy(optimizer)
 
 
 def _dense_layers(keras: Any, architecture: Architecture, top: str | None) -> list[Any]:
@@ -181,7 +192,8 @@ class _Network:
         import tensorflow as tf
 
         keras = _keras()
-        self.tf, self.keras, self.architecture = tf, keras, architecture
+        self.tf, self.keras = tf, keras
+        self.key = (architecture, keras.config.floatx())
         # The top layer gives logits: cross-entropy from them loses no digits, and softmax is monotonic.
         layers = [
             keras.Input((architecture.n_features,), dtype="float32"),
@@ -192,6 +204,7 @@ class _Network:
             optimizer=_make_optimizer(keras, architecture.optimizer),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
+            auto_scale_loss=False,
         )
         self.model.optimizer.build(self.model.trainable_variables)
         self._fresh_optimizer = [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
@@ -224,7 +237,7 @@ class _Network:
             with tf.GradientTape() as tape:
                 logits = model(tf.gather(X, rows), training=True)
                 batch_loss, batch_right = self._sums(logits, tf.gather(y, rows), tf.gather(sample_weight, rows))
-                mean_loss = batch_loss / tf.cast(tf.shape(rows)[0], tf.float32)
+                mean_loss = model.optimizer.scale_loss(batch_loss / tf.cast(tf.shape(rows)[0], tf.float32))
             gradients = tape.gradient(mean_loss, model.trainable_variables)
             model.optimizer.apply(gradients, model.trainable_variables)
             return start + batch_size, loss + batch_loss, right + batch_right
@@ -242,7 +255,7 @@ class _Network:
         keras = self.keras
         weights: list[np.ndarray] = []
         for layer in self._dense:
-            kernel = keras.initializers.GlorotUniform(seed=next(seeds))(layer.kernel.shape)
+            kernel = keras.initializers.GlorotUniform(seed=next(seeds))(layer.kernel.shape, dtype="float32")
             weights += [np.asarray(kernel), np.zeros(layer.bias.shape, np.float32)]
         dropout = [np.array([next(seeds), 0], layer.seed_generator.state.dtype) for layer in self._dropout]
         shuffle = np.random.default_rng(next(seeds)).bit_generator.state
@@ -273,9 +286,10 @@ def _borrowed(architecture: Architecture, *, shared: bool) -> Iterator[_Network]
     """Lend a network for one fit; what users may have touched through callbacks is not lent again."""
     network = None
     if shared:
+        key = (architecture, _keras().config.floatx())
         with _lock:
             for i, candidate in enumerate(_pool):
-                if candidate.architecture == architecture:
+                if candidate.key == key:
                     network = _pool.pop(i)
                     break
     network = network or _Network(architecture)
@@ -288,14 +302,20 @@ def _borrowed(architecture: Architecture, *, shared: bool) -> Iterator[_Network]
 
 def _watches_batches(keras: Any, callback: Any) -> bool:
     names = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
-    return any(getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name) for name in names)
+    return any(
+        name in vars(callback) or getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
+        for name in names
+    )
 
 
 def _copy_callbacks(keras: Any, callbacks: Sequence[Any]) -> list[Any]:
     for callback in callbacks:
         if not isinstance(callback, keras.callbacks.Callback):
             raise TypeError(f"callbacks must hold keras.callbacks.Callback objects, got {callback!r}")
-    return [copy.deepcopy(callback) for callback in callbacks]
+    try:
+        return [copy.deepcopy(callback) for callback in callbacks]
+    except TypeError as error:
+        raise TypeError(f"callbacks are copied for every fit, and one of them cannot be copied: {error}") from error
 
 
 def train(
@@ -346,7 +366,9 @@ def train(
             state = network.initial_state(seeds)
         network.load(state)
         start = state
-        if isinstance(architecture.optimizer, str):
+        if not isinstance(architecture.optimizer, str):
+            learning_rate = architecture.optimizer.get_config()["learning_rate"]
+        if isinstance(learning_rate, numbers.Real):  # not a schedule
             network.model.optimizer.learning_rate = learning_rate
         shuffle = np.random.default_rng()
         shuffle.bit_generator.state = copy.deepcopy(dict(state.shuffle))
@@ -361,7 +383,8 @@ def train(
                 )
 
         model = network.model
-        Wrapper(model=lambda: model, verbose=0).fit(data.X, data.y, sample_weight=data.sample_weight)
+        with sklearn.config_context(transform_output="default"):  # scikeras passes arrays through transformers
+            Wrapper(model=lambda: model, verbose=0).fit(data.X, data.y, sample_weight=data.sample_weight)
         result: tuple[TrainingState, dict[str, list[float]], int] = outcome["result"]
         return result
 
@@ -424,7 +447,10 @@ def _run_epochs(
             if by_batch:
                 done = first + len(part)
                 callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
-        logs = {"accuracy": total[1] / n_rows, "loss": total[0] / n_rows}
+                if model.stop_training:
+                    break
+        n_seen = min(first + per_call, n_rows)
+        logs = {"accuracy": total[1] / n_seen, "loss": total[0] / n_seen}
         average = _averaged(average, network.weights(), n_averaged if schedule.average else 0)
         n_averaged += 1
         if judged is not None and validation is not None:
@@ -437,17 +463,21 @@ def _run_epochs(
                 if schedule.restore_best:
                     best = network.state(average, n_averaged, shuffle)
         callbacks.on_epoch_end(epoch, logs)
-        if not np.isfinite(logs["loss"]):
+        lost = [name for name in ("loss", "val_loss") if not np.isfinite(logs.get(name, 0.0))]
+        if lost:
             raise ValueError(
-                f"Training diverged: the loss became {logs['loss']} in epoch {epoch + 1}. Use a smaller learning_rate, "
-                "and normalize=True where the features have large values"
+                f"Training diverged: the {lost[0]} became {logs[lost[0]]} in epoch {epoch + 1}. Use a smaller "
+                "learning_rate, and normalize=True where the features have large values"
             )
         if schedule.progress is not None:
             epochs.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
         waited = judged is not None and schedule.patience is not None and epoch - best_epoch >= schedule.patience
         if waited or model.stop_training:
             break
+    model.optimizer.finalize_variable_values(model.trainable_variables)
     callbacks.on_train_end(logs)
+    if not schedule.average:  # what the optimizer or a callback made of the weights in the end counts
+        average = network.weights()
     history = {name: np.asarray(values).tolist() for name, values in model.history.history.items()}
     last = len(history["loss"]) - 1
     if best is None:
@@ -489,6 +519,7 @@ def build_keras_model(
         optimizer=_make_optimizer(keras, architecture.optimizer),
         loss=keras.losses.SparseCategoricalCrossentropy(),
         metrics=["accuracy"],
+        auto_scale_loss=False,
     )
     model.optimizer.build(model.trainable_variables)
     for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from numbers import Number
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -60,10 +60,10 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         """Name the columns."""
 
     def _check_parameters(self) -> None:
-        check_params(type(self).__name__, self.get_params(deep=False), self._parameters)
+        check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
         check_res_type(self.res_type)
 
-    def fit(self, X: Any, y: Any = None) -> Any:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and the form of X; nothing is learned, and no clip is read.
 
         Parameters
@@ -233,7 +233,7 @@ def _form(X: Any) -> Literal["clips", "samples"]:
         raise ValueError(
             "X is an array of bytes, in which NumPy has cut trailing zeros off; pass encoded clips as a list of bytes"
         )
-    if X.ndim == 2 and kind == "U":
+    if X.ndim == 2 and (kind == "U" or (kind == "O" and X.size and isinstance(X.flat[0], str | os.PathLike))):
         raise ValueError("X is a 2-D array of strings; pass the column that holds the paths, for example X[:, 0]")
     if X.ndim == 1:
         if kind in "biufc":
@@ -251,7 +251,7 @@ def _form_of_list(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "samples"]
         raise ValueError(
             "X is one (array, sr) clip, where a sequence of clips is expected; wrap it in a list: [(array, sr)]"
         )
-    if any(isinstance(item, Number) for item in X):
+    if all(isinstance(item, Number) for item in X):
         raise ValueError("X is a sequence of numbers; wrap the samples of one clip in a list: [samples]")
     if all(isinstance(item, list | tuple) and all(isinstance(value, Number) for value in item) for item in X):
         return "samples"
