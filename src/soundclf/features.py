@@ -33,7 +33,7 @@ _MEL_PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "fmin": (real(0),),
     "fmax": (NONE, real(0, closed="neither")),
 }
-_MFCC_PARAMETERS: dict[str, tuple[Rule, ...]] = {
+MFCC_PARAMETERS: dict[str, tuple[Rule, ...]] = {
     **_MEL_PARAMETERS,
     "n_mfcc": (integer(1),),
     "hop_length": (integer(1),),
@@ -107,7 +107,7 @@ def mfcc_mean(
     >>> mfcc_mean(y, sr=22050, n_mfcc=13).shape
     (13,)
     """
-    _check("mfcc_mean", _MFCC_PARAMETERS, locals())
+    check_bands("mfcc_mean", MFCC_PARAMETERS, locals())
     bank = _filter_bank(float(sr), int(n_fft), int(n_mels), float(fmin), None if fmax is None else float(fmax))
     _warn_of_empty_bands(bank.n_empty, n_mels, n_fft)
     blocks = [_log_mel(frames, bank) for frames in _frames(y, int(n_fft), int(hop_length))]
@@ -121,7 +121,8 @@ def mfcc_mean(
     return (_dct_basis(int(n_mfcc), int(n_mels)) @ mean).astype(np.float32)
 
 
-def _check(owner: str, table: dict[str, tuple[Rule, ...]], values: Mapping[str, Any]) -> None:
+def check_bands(owner: str, table: Mapping[str, tuple[Rule, ...]], values: Mapping[str, Any]) -> None:
+    """Check parameters by a table, and what they ask of each other."""
     check_params(owner, values, table)
     sr, fmin, fmax = values["sr"], values["fmin"], values["fmax"]
     if not fmin < (sr / 2 if fmax is None else fmax) <= sr / 2:
@@ -265,7 +266,7 @@ def mel_filters(
     >>> mel_filters(sr=22050, n_fft=2048).shape
     (128, 1025)
     """
-    _check("mel_filters", _MEL_PARAMETERS, locals())
+    check_bands("mel_filters", _MEL_PARAMETERS, locals())
     filters, n_empty = _filters(sr, n_fft, n_mels, fmin, fmax)
     _warn_of_empty_bands(n_empty, n_mels, n_fft)
     return filters

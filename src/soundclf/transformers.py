@@ -19,8 +19,8 @@ from sklearn.utils.validation import validate_data
 
 from ._params import FLAG, NONE, Rule, check_params, integer, names, real
 from .audio import RES_TYPES, check_res_type, stream_clip
-from .exceptions import AudioError, AudioWarning, ParameterError
-from .features import mfcc_mean
+from .exceptions import AudioError, AudioWarning
+from .features import MFCC_PARAMETERS, check_bands, mfcc_mean
 
 __all__ = ["MFCCMeanTransformer"]
 
@@ -329,15 +329,7 @@ class MFCCMeanTransformer(_ClipTransformer):
     array(['mfcc_mean_0', 'mfcc_mean_1'], dtype=object)
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
-        **_ClipTransformer._parameters,
-        "n_mfcc": (integer(1),),
-        "n_fft": (integer(1),),
-        "hop_length": (integer(1),),
-        "n_mels": (integer(1),),
-        "fmin": (real(0),),
-        "fmax": (NONE, real(0, closed="neither")),
-    }
+    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {**_ClipTransformer._parameters, **MFCC_PARAMETERS}
 
     def __init__(
         self,
@@ -370,20 +362,10 @@ class MFCCMeanTransformer(_ClipTransformer):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        highest = self.sr / 2 if self.fmax is None else self.fmax
-        if not self.fmin < highest <= self.sr / 2:
-            raise ParameterError(
-                f"MFCCMeanTransformer needs fmin < fmax <= sr / 2, got fmin={self.fmin}, fmax={self.fmax} and "
-                f"sr={self.sr}"
-            )
-        if self.n_mfcc > self.n_mels:
-            raise ParameterError(
-                f"MFCCMeanTransformer needs n_mfcc <= n_mels, got n_mfcc={self.n_mfcc} and n_mels={self.n_mels}"
-            )
+        check_bands(type(self).__name__, MFCC_PARAMETERS, vars(self))
 
     def _extractor(self) -> partial[NDArray[np.float32]]:
-        names = ("sr", "n_mfcc", "n_fft", "hop_length", "n_mels", "fmin", "fmax")
-        return partial(mfcc_mean, **{name: getattr(self, name) for name in names})
+        return partial(mfcc_mean, **{name: getattr(self, name) for name in MFCC_PARAMETERS})
 
     def _feature_names(self) -> list[str]:
         return [f"mfcc_mean_{i}" for i in range(self.n_mfcc)]
