@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import numbers
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -12,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d, validate_data
 
 from . import networks
 from ._forward import ACTIVATIONS, dense_probabilities
 from ._params import FLAG, NONE, Rule, check_params, integer, names, real
+from ._rows import class_weights, drawn, encode, fresh_random, listed, scaled, shares
+from ._training import Schedule, TrainingData, train
 
 __all__ = ["DenseAudioClassifier"]
 
@@ -270,17 +270,17 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         classes = np.unique(y)
         if warm and not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"With warm_start=True the classes must stay the same: there were {_listed(self.classes_)}, and y has "
-                f"{_listed(classes)}"
+                f"With warm_start=True the classes must stay the same: there were {listed(self.classes_)}, and y has "
+                f"{listed(classes)}"
             )
         if len(classes) < 2:
-            raise ValueError(_TOO_FEW.format(_listed(classes)))
+            raise ValueError(_TOO_FEW.format(listed(classes)))
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val belong together: one of them was passed without the other")
         validation = None
         if X_val is not None and y_val is not None:
             X_val, y_val, weight_val = self._check_rows(X_val, y_val, None, reset=False)
-            validation = (X_val, _encode(y_val, classes, "y_val"), weight_val)
+            validation = (X_val, encode(y_val, classes, "y_val"), weight_val)
         return self._fit(X, y, sample_weight, classes, validation, warm=warm, schedule_epochs=self.epochs)
 
     def partial_fit(
@@ -329,11 +329,11 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         known = self.classes_ if warm else np.unique(np.asarray(classes))
         if warm and classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
             raise ValueError(
-                f"classes must stay the same in every call of partial_fit: they were {_listed(known)}, now "
-                f"{_listed(np.unique(np.asarray(classes)))}"
+                f"classes must stay the same in every call of partial_fit: they were {listed(known)}, now "
+                f"{listed(np.unique(np.asarray(classes)))}"
             )
         if len(known) < 2:
-            raise ValueError(_TOO_FEW.format(_listed(known)))
+            raise ValueError(_TOO_FEW.format(listed(known)))
         return self._fit(X, y, sample_weight, known, None, warm=warm, schedule_epochs=1, partial=True)
 
     def _check_parameters(self) -> None:
@@ -380,36 +380,36 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         partial: bool = False,
     ) -> Self:
         network = self._describe_network(warm=warm)
-        codes = _encode(y, classes, "y")
+        codes = encode(y, classes, "y")
         counts = sample_weight > 0
         X, codes, sample_weight = X[counts], codes[counts], sample_weight[counts]
-        random = _fresh_random(self.random_state)
-        shares = _shares(codes, self.validation_fraction)
+        random = fresh_random(self.random_state)
+        parts = shares(codes, self.validation_fraction)
         stop_early = bool(self.early_stopping) and not partial
         if self.early_stopping == "auto":
-            every_class = bool(shares[np.bincount(codes) > 0].all())
+            every_class = bool(parts[np.bincount(codes) > 0].all())
             stop_early = stop_early and len(codes) >= _ENOUGH and (every_class or validation is not None)
         if stop_early and validation is None:
-            if not shares.any():
+            if not parts.any():
                 raise ValueError(
                     f"early_stopping with validation_fraction={self.validation_fraction} sets no row aside: no class "
                     "has enough rows to give one away and keep one; use more rows, a larger share, or "
                     "early_stopping=False"
                 )
-            held_out = _drawn(codes, shares, random)
+            held_out = drawn(codes, parts, random)
             validation = (X[held_out], codes[held_out], sample_weight[held_out])
             X, codes, sample_weight = X[~held_out], codes[~held_out], sample_weight[~held_out]
         scaler = self._scaler(X, sample_weight, warm=warm)
 
         mean, scale = (None, None) if scaler is None else (scaler.mean_, scaler.scale_)
 
-        def rows(X: Any, codes: Any, weights: Any) -> networks.TrainingData:
-            return networks.TrainingData(_scaled(X, mean, scale), codes, weights.astype(np.float32))
+        def rows(X: Any, codes: Any, weights: Any) -> TrainingData:
+            return TrainingData(scaled(X, mean, scale), codes, weights.astype(np.float32))
 
-        state, history, best_epoch = networks.train(
+        state, history, best_epoch = train(
             networks.Architecture(n_features=X.shape[1], n_classes=len(classes), **network),
-            rows(X, codes, sample_weight * _class_weights(self.class_weight, classes, codes)),
-            networks.Schedule(
+            rows(X, codes, sample_weight * class_weights(self.class_weight, classes, codes)),
+            Schedule(
                 epochs=schedule_epochs,
                 batch_size=self.batch_size,
                 patience=self.patience if stop_early else None,
@@ -516,8 +516,8 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self, "coefs_")
         rows: np.ndarray = validate_data(self, X, reset=False, dtype=np.float64)
-        scaled = _scaled(rows, self.mean_, self.scale_)
-        return dense_probabilities(scaled, self.coefs_, self.intercepts_, self._network["activation"])
+        inputs = scaled(rows, self.mean_, self.scale_)
+        return dense_probabilities(inputs, self.coefs_, self.intercepts_, self._network["activation"])
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Give the most probable class.
@@ -552,67 +552,3 @@ def _structure(name: str, value: Any) -> Any:
         rate = config.pop("learning_rate")
         return type(value), config | {"learning_rate": rate if isinstance(rate, dict) else None, "name": None}
     return value
-
-
-def _scaled(X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> NDArray[np.float32]:
-    """Standardise in float64; what the network sees is float32."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (X if mean is None or scale is None else (X - mean) / scale).astype(np.float32)
-    if not np.isfinite(scaled).all():
-        raise ValueError("X has values too large for the network's float32")
-    return scaled
-
-
-def _listed(labels: np.ndarray, most: int = 10) -> str:
-    shown = ", ".join(repr(label) for label in np.asarray(labels)[:most].tolist())
-    return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
-
-
-def _encode(y: np.ndarray, classes: np.ndarray, name: str) -> NDArray[np.int32]:
-    unknown = np.setdiff1d(y, classes)
-    if len(unknown):
-        raise ValueError(f"{name} has labels that are not among the classes {_listed(classes)}: {_listed(unknown)}")
-    return np.searchsorted(classes, y).astype(np.int32)
-
-
-def _fresh_random(random_state: Any) -> np.random.Generator:
-    """Give a generator of our own; only a RandomState that the user passed is drawn from."""
-    if random_state is None:
-        return np.random.default_rng()
-    if isinstance(random_state, numbers.Integral):
-        check_random_state(random_state)  # refuses what scikit-learn refuses
-        return np.random.default_rng(int(random_state))
-    return np.random.default_rng(check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32))
-
-
-def _class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> NDArray[np.float64]:
-    """Give each row the weight of its class."""
-    if class_weight is None:
-        return np.ones(len(codes))
-    if isinstance(class_weight, str):  # "balanced"
-        counts = np.bincount(codes)
-        return len(codes) / (np.count_nonzero(counts) * counts[codes])
-    labels = classes.tolist()
-    unknown = [label for label in class_weight if label not in labels]
-    if unknown:
-        raise ValueError(f"class_weight has labels that are not among the classes {_listed(classes)}: {unknown}")
-    weights = np.array([class_weight.get(label, 1.0) for label in labels])
-    if weights.dtype.kind not in "iuf" or not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ValueError(f"class_weight must give each class a number that is not negative, got {class_weight}")
-    if not weights[codes].any():
-        raise ValueError(f"class_weight={class_weight} leaves nothing to train on: every row's weight is zero")
-    return weights[codes].astype(np.float64)
-
-
-def _shares(codes: np.ndarray, fraction: float) -> NDArray[np.int64]:
-    """Say how many rows of each class make up a fraction of it, rounded, with at least one left over."""
-    counts = np.bincount(codes)
-    return np.clip(np.rint(fraction * counts).astype(np.int64), 0, np.maximum(counts - 1, 0))
-
-
-def _drawn(codes: np.ndarray, shares: np.ndarray, random: np.random.Generator) -> NDArray[np.bool_]:
-    """Choose that many rows of each class."""
-    part = np.zeros(len(codes), bool)
-    for code in np.unique(codes):
-        part[random.permutation(np.flatnonzero(codes == code))[: shares[code]]] = True
-    return part

@@ -1,4 +1,4 @@
-"""The Keras networks, and how they are fitted: arrays in, arrays out.
+"""The Keras networks: arrays in, arrays out.
 
 This is the only module that imports Keras or scikeras, and it does so inside functions. Everything it hands out is
 NumPy, so that what a classifier keeps can be stored, copied and used for prediction without TensorFlow.
@@ -12,22 +12,19 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import numbers
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import sklearn
 
-__all__ = ["Architecture", "Schedule", "TrainingData", "TrainingState", "build_keras_model", "train"]
+__all__ = ["Architecture", "Network", "TrainingState", "borrowed", "build_keras_model", "scikeras_base"]
 
 _POOL_SIZE = 4
-_DECAY = 0.9  # of the moving average of the weights, per epoch
-_pool: list[_Network] = []
+_pool: list[Network] = []
 _wrapper_base: list[type] = []
 _pids: list[int] = []
 _lock = threading.RLock()
@@ -65,28 +62,6 @@ class TrainingState:
     shuffle: Mapping[str, Any]
 
 
-@dataclass
-class TrainingData:
-    """Rows for a network: float32 ``(n, n_features)``, integer classes ``(n,)`` and float32 weights ``(n,)``."""
-
-    X: np.ndarray
-    y: np.ndarray
-    sample_weight: np.ndarray
-
-
-@dataclass
-class Schedule:
-    """How long to train, what to keep, and who watches."""
-
-    epochs: int
-    batch_size: int
-    patience: int | None = None
-    restore_best: bool = True
-    average: bool = True
-    callbacks: Sequence[Any] = ()
-    progress: Callable[[Iterator[int], int], Any] | None = None
-
-
 _ABSENT = object()
 
 
@@ -109,7 +84,7 @@ def _keras() -> Any:
     return keras
 
 
-def _scikeras_base() -> type:
+def scikeras_base() -> type:
     """Give scikeras' wrapper, and leave Keras as it was.
 
     Importing scikeras replaces how Keras objects are pickled and copied, for the whole process. Unless the user has
@@ -185,7 +160,7 @@ def _dense_layers(keras: Any, architecture: Architecture, top: str | None) -> li
     return layers
 
 
-class _Network:
+class Network:
     """One Keras graph with the functions that train and judge it."""
 
     def __init__(self, architecture: Architecture):
@@ -262,15 +237,18 @@ class _Network:
         return TrainingState(weights, weights, 0, self._fresh_optimizer, dropout, shuffle)
 
     def load(self, state: TrainingState) -> None:
+        """Set all variables, those of the optimizer and of the generators included."""
         variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
         variables += [layer.seed_generator.state for layer in self._dropout]
         for variable, value in zip(variables, [*state.weights, *state.optimizer, *state.dropout], strict=True):
             variable.assign(value)
 
     def weights(self) -> list[np.ndarray]:
+        """Copy kernel and bias of every layer in turn."""
         return [np.array(variable.numpy()) for variable in self.model.trainable_variables]
 
     def state(self, average: list[np.ndarray], epochs: int, shuffle: np.random.Generator) -> TrainingState:
+        """Copy all that training goes on from."""
         return TrainingState(
             self.weights(),
             average,
@@ -282,7 +260,7 @@ class _Network:
 
 
 @contextlib.contextmanager
-def _borrowed(architecture: Architecture, *, shared: bool) -> Iterator[_Network]:
+def borrowed(architecture: Architecture, *, shared: bool) -> Iterator[Network]:
     """Lend a network for one fit; what users may have touched through callbacks is not lent again."""
     network = None
     if shared:
@@ -292,197 +270,12 @@ def _borrowed(architecture: Architecture, *, shared: bool) -> Iterator[_Network]
                 if candidate.key == key:
                     network = _pool.pop(i)
                     break
-    network = network or _Network(architecture)
+    network = network or Network(architecture)
     yield network
     if shared:  # not after an exception: the state of such a network is anybody's guess
         with _lock:
             _pool.append(network)
             del _pool[:-_POOL_SIZE]
-
-
-def _watches_batches(keras: Any, callback: Any) -> bool:
-    names = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
-    return any(
-        name in vars(callback) or getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
-        for name in names
-    )
-
-
-def _copy_callbacks(keras: Any, callbacks: Sequence[Any]) -> list[Any]:
-    for callback in callbacks:
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(f"callbacks must hold keras.callbacks.Callback objects, got {callback!r}")
-    try:
-        return [copy.deepcopy(callback) for callback in callbacks]
-    except TypeError as error:
-        raise TypeError(f"callbacks are copied for every fit, and one of them cannot be copied: {error}") from error
-
-
-def train(
-    architecture: Architecture,
-    data: TrainingData,
-    schedule: Schedule,
-    *,
-    validation: TrainingData | None = None,
-    state: TrainingState | None = None,
-    seeds: Iterator[int] | None = None,
-    learning_rate: float = 0.001,
-) -> tuple[TrainingState, dict[str, list[float]], int]:
-    """Fit a network through scikeras.
-
-    Parameters
-    ----------
-    architecture : Architecture
-        The network and its optimizer.
-    data : TrainingData
-        The rows to train on.
-    schedule : Schedule
-        Epochs, batch size, patience, callbacks.
-    validation : TrainingData, default=None
-        Rows to judge every epoch by.
-    state : TrainingState, default=None
-        Where to go on from; by default from fresh weights.
-    seeds : iterator of int, default=None
-        Where the seeds of fresh weights come from.
-    learning_rate : float, default=0.001
-        Of an optimizer given by name.
-
-    Returns
-    -------
-    state : TrainingState
-        After the best epoch by validation loss if there is validation and ``schedule.restore_best``, else after the
-        last.
-    history : dict of str to list of float
-        What Keras' History recorded in this call.
-    best_epoch : int
-        The epoch of this call, counted from 0, that ``state`` is from.
-    """
-    base: Any = _scikeras_base()
-    shared = isinstance(architecture.optimizer, str) and not schedule.callbacks
-    with _borrowed(architecture, shared=shared) as network:
-        if state is None:
-            if seeds is None:
-                raise TypeError("train needs a state to go on from, or seeds for a fresh one")
-            state = network.initial_state(seeds)
-        network.load(state)
-        start = state
-        if not isinstance(architecture.optimizer, str):
-            learning_rate = architecture.optimizer.get_config()["learning_rate"]
-        if isinstance(learning_rate, numbers.Real):  # not a schedule
-            network.model.optimizer.learning_rate = learning_rate
-        shuffle = np.random.default_rng()
-        shuffle.bit_generator.state = copy.deepcopy(dict(state.shuffle))
-        outcome: dict[str, Any] = {}
-
-        class Wrapper(base):
-            """scikeras' wrapper with a faster way through the epochs."""
-
-            def _fit_keras_model(self, X: Any, y: Any, sample_weight: Any, **_: Any) -> None:
-                outcome["result"] = _run_epochs(
-                    network, TrainingData(X, y, sample_weight), validation, schedule, start, shuffle
-                )
-
-        model = network.model
-        with sklearn.config_context(transform_output="default"):  # scikeras passes arrays through transformers
-            Wrapper(model=lambda: model, verbose=0).fit(data.X, data.y, sample_weight=data.sample_weight)
-        result: tuple[TrainingState, dict[str, list[float]], int] = outcome["result"]
-        return result
-
-
-def _tensors(network: _Network, data: TrainingData) -> tuple[Any, Any, Any]:
-    tf = network.tf
-    return (
-        tf.constant(data.X, tf.float32),
-        tf.constant(data.y, tf.int32),
-        tf.constant(data.sample_weight, tf.float32),
-    )
-
-
-def _averaged(average: list[np.ndarray], weights: list[np.ndarray], n_averaged: int) -> list[np.ndarray]:
-    """Move an average over some epochs on by one; it starts as a plain mean, and over no epochs it is the weights."""
-    decay = np.float32(min(_DECAY, n_averaged / (n_averaged + 1)))
-    return [decay * old + (1 - decay) * new for old, new in zip(average, weights, strict=True)]
-
-
-def _run_epochs(
-    network: _Network,
-    data: TrainingData,
-    validation: TrainingData | None,
-    schedule: Schedule,
-    start: TrainingState,
-    shuffle: np.random.Generator,
-) -> tuple[TrainingState, dict[str, list[float]], int]:
-    tf, keras, model = network.tf, network.keras, network.model
-    n_rows, batch_size = len(data.y), schedule.batch_size
-    copies = _copy_callbacks(keras, schedule.callbacks)
-    # One call of the graph per epoch, unless somebody wants to be called for every batch.
-    by_batch = any(_watches_batches(keras, callback) for callback in copies)
-    per_call = batch_size if by_batch else n_rows
-    steps = -(-n_rows // batch_size)
-    callbacks = keras.callbacks.CallbackList(
-        copies, add_history=True, model=model, epochs=schedule.epochs, steps=steps, verbose=0
-    )
-    rows = _tensors(network, data)
-    judged = None if validation is None else _tensors(network, validation)
-    average, n_averaged = start.average, start.epochs
-    best: TrainingState | None = None
-    best_epoch, best_loss = 0, np.inf
-    epochs: Any = range(schedule.epochs)
-    if schedule.progress is not None:
-        epochs = schedule.progress(epochs, schedule.epochs)
-
-    model.stop_training = False
-    logs: dict[str, float] = {}
-    callbacks.on_train_begin()
-    for epoch in epochs:
-        callbacks.on_epoch_begin(epoch)
-        order = shuffle.permutation(n_rows).astype(np.int32)
-        total = np.zeros(2)
-        for step, first in enumerate(range(0, n_rows, per_call)):
-            part = order[first : first + per_call]
-            if by_batch:
-                callbacks.on_train_batch_begin(step)
-            sums = network.train_rows(*rows, tf.constant(part), tf.constant(batch_size, tf.int32))
-            total += [float(value) for value in sums]
-            if by_batch:
-                done = first + len(part)
-                callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
-                if model.stop_training:
-                    break
-        n_seen = min(first + per_call, n_rows)
-        logs = {"accuracy": total[1] / n_seen, "loss": total[0] / n_seen}
-        average = _averaged(average, network.weights(), n_averaged if schedule.average else 0)
-        n_averaged += 1
-        if judged is not None and validation is not None:
-            callbacks.on_test_begin()
-            loss, right = (float(value) / len(validation.y) for value in network.judge_rows(*judged, average))
-            callbacks.on_test_end({"loss": loss, "accuracy": right})
-            logs |= {"val_accuracy": right, "val_loss": loss}
-            if loss < best_loss:
-                best_epoch, best_loss = epoch, loss
-                if schedule.restore_best:
-                    best = network.state(average, n_averaged, shuffle)
-        callbacks.on_epoch_end(epoch, logs)
-        lost = [name for name in ("loss", "val_loss") if not np.isfinite(logs.get(name, 0.0))]
-        if lost:
-            raise ValueError(
-                f"Training diverged: the {lost[0]} became {logs[lost[0]]} in epoch {epoch + 1}. Use a smaller "
-                "learning_rate, and normalize=True where the features have large values"
-            )
-        if schedule.progress is not None:
-            epochs.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
-        waited = judged is not None and schedule.patience is not None and epoch - best_epoch >= schedule.patience
-        if waited or model.stop_training:
-            break
-    model.optimizer.finalize_variable_values(model.trainable_variables)
-    callbacks.on_train_end(logs)
-    if not schedule.average:  # what the optimizer or a callback made of the weights in the end counts
-        average = network.weights()
-    history = {name: np.asarray(values).tolist() for name, values in model.history.history.items()}
-    last = len(history["loss"]) - 1
-    if best is None:
-        return network.state(average, n_averaged, shuffle), history, best_epoch if judged is not None else last
-    return best, history, best_epoch
 
 
 def build_keras_model(

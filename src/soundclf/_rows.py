@@ -1,0 +1,76 @@
+"""Rows, labels and weights on their way into a network."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+__all__ = ["class_weights", "drawn", "encode", "fresh_random", "listed", "scaled", "shares"]
+
+
+def scaled(X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> NDArray[np.float32]:
+    """Standardise in float64; what the network sees is float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = (X if mean is None or scale is None else (X - mean) / scale).astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise ValueError("X has values too large for the network's float32")
+    return rows
+
+
+def listed(labels: np.ndarray, most: int = 10) -> str:
+    shown = ", ".join(repr(label) for label in np.asarray(labels)[:most].tolist())
+    return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
+
+
+def encode(y: np.ndarray, classes: np.ndarray, name: str) -> NDArray[np.int32]:
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(f"{name} has labels that are not among the classes {listed(classes)}: {listed(unknown)}")
+    return np.searchsorted(classes, y).astype(np.int32)
+
+
+def fresh_random(random_state: Any) -> np.random.Generator:
+    """Give a generator of our own; only a RandomState that the user passed is drawn from."""
+    if random_state is None:
+        return np.random.default_rng()
+    if isinstance(random_state, numbers.Integral):
+        check_random_state(random_state)  # refuses what scikit-learn refuses
+        return np.random.default_rng(int(random_state))
+    return np.random.default_rng(check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32))
+
+
+def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> NDArray[np.float64]:
+    """Give each row the weight of its class."""
+    if class_weight is None:
+        return np.ones(len(codes))
+    if isinstance(class_weight, str):  # "balanced"
+        counts = np.bincount(codes)
+        return len(codes) / (np.count_nonzero(counts) * counts[codes])
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(f"class_weight has labels that are not among the classes {listed(classes)}: {unknown}")
+    weights = np.array([class_weight.get(label, 1.0) for label in labels])
+    if weights.dtype.kind not in "iuf" or not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ValueError(f"class_weight must give each class a number that is not negative, got {class_weight}")
+    if not weights[codes].any():
+        raise ValueError(f"class_weight={class_weight} leaves nothing to train on: every row's weight is zero")
+    return weights[codes].astype(np.float64)
+
+
+def shares(codes: np.ndarray, fraction: float) -> NDArray[np.int64]:
+    """Say how many rows of each class make up a fraction of it, rounded, with at least one left over."""
+    counts = np.bincount(codes)
+    return np.clip(np.rint(fraction * counts).astype(np.int64), 0, np.maximum(counts - 1, 0))
+
+
+def drawn(codes: np.ndarray, shares: np.ndarray, random: np.random.Generator) -> NDArray[np.bool_]:
+    """Choose that many rows of each class."""
+    part = np.zeros(len(codes), bool)
+    for code in np.unique(codes):
+        part[random.permutation(np.flatnonzero(codes == code))[: shares[code]]] = True
+    return part
