@@ -281,7 +281,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         if X_val is not None and y_val is not None:
             X_val, y_val, weight_val = self._check_rows(X_val, y_val, None, reset=False)
             validation = (X_val, encode(y_val, classes, "y_val"), weight_val)
-        return self._fit(X, y, sample_weight, classes, validation, warm=warm, schedule_epochs=self.epochs)
+        return self._fit(X, y, sample_weight, classes, validation, warm=warm, epochs=self.epochs)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -334,7 +334,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             )
         if len(known) < 2:
             raise ValueError(_TOO_FEW.format(listed(known)))
-        return self._fit(X, y, sample_weight, known, None, warm=warm, schedule_epochs=1, partial=True)
+        return self._fit(X, y, sample_weight, known, None, warm=warm, epochs=1, partial=True)
 
     def _check_parameters(self) -> None:
         check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
@@ -376,7 +376,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         validation: tuple[Any, Any, Any] | None,
         *,
         warm: bool,
-        schedule_epochs: int,
+        epochs: int,
         partial: bool = False,
     ) -> Self:
         network = self._describe_network(warm=warm)
@@ -410,7 +410,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             networks.Architecture(n_features=X.shape[1], n_classes=len(classes), **network),
             rows(X, codes, sample_weight * class_weights(self.class_weight, classes, codes)),
             Schedule(
-                epochs=schedule_epochs,
+                epochs=epochs,
                 batch_size=self.batch_size,
                 patience=self.patience if stop_early else None,
                 restore_best=self.restore_best,
@@ -428,7 +428,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         nan = float("nan")
         self.history_: dict[str, list[float]] = {
             name: before.get(name, [nan] * n_before) + history.get(name, [nan] * n_new)
-            for name in [*before, *(history.keys() - before.keys())]
+            for name in dict.fromkeys([*before, *history])
         }
         self.best_epoch_ = n_before + best_epoch
         self.classes_ = classes
