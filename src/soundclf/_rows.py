@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 __all__ = ["class_weights", "drawn", "encode", "fresh_random", "listed", "scaled", "shares"]
 
@@ -37,10 +35,9 @@ def fresh_random(random_state: Any) -> np.random.Generator:
     """Give a generator of our own; only a RandomState that the user passed is drawn from."""
     if random_state is None:
         return np.random.default_rng()
-    if isinstance(random_state, numbers.Integral):
-        check_random_state(random_state)  # refuses what scikit-learn refuses
-        return np.random.default_rng(int(random_state))
-    return np.random.default_rng(check_random_state(random_state).randint(2**32, size=4, dtype=np.uint32))
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
+    return np.random.default_rng(int(random_state))
 
 
 def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> NDArray[np.float64]:
@@ -68,9 +65,9 @@ def shares(codes: np.ndarray, fraction: float) -> NDArray[np.int64]:
     return np.clip(np.rint(fraction * counts).astype(np.int64), 0, np.maximum(counts - 1, 0))
 
 
-def drawn(codes: np.ndarray, shares: np.ndarray, random: np.random.Generator) -> NDArray[np.bool_]:
+def drawn(codes: np.ndarray, parts: np.ndarray, random: np.random.Generator) -> NDArray[np.bool_]:
     """Choose that many rows of each class."""
     part = np.zeros(len(codes), bool)
     for code in np.unique(codes):
-        part[random.permutation(np.flatnonzero(codes == code))[: shares[code]]] = True
+        part[random.permutation(np.flatnonzero(codes == code))[: parts[code]]] = True
     return part

@@ -326,15 +326,15 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         if not warm and classes is None:
             raise ValueError("The first call of partial_fit needs classes: all labels that will ever come")
         X, y, sample_weight = self._check_rows(X, y, sample_weight, reset=not warm)
-        known = self.classes_ if warm else np.unique(np.asarray(classes))
-        if warm and classes is not None and not np.array_equal(np.unique(np.asarray(classes)), known):
+        given = self.classes_ if classes is None else np.unique(np.asarray(classes))
+        if warm and not np.array_equal(given, self.classes_):
             raise ValueError(
-                f"classes must stay the same in every call of partial_fit: they were {listed(known)}, now "
-                f"{listed(np.unique(np.asarray(classes)))}"
+                f"classes must stay the same in every call of partial_fit: they were {listed(self.classes_)}, now "
+                f"{listed(given)}"
             )
-        if len(known) < 2:
-            raise ValueError(_TOO_FEW.format(listed(known)))
-        return self._fit(X, y, sample_weight, known, None, warm=warm, epochs=1, partial=True)
+        if len(given) < 2:
+            raise ValueError(_TOO_FEW.format(listed(given)))
+        return self._fit(X, y, sample_weight, given, None, warm=warm, epochs=1, partial=True)
 
     def _check_parameters(self) -> None:
         check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
