@@ -240,14 +240,20 @@ def _n_wanted(duration: float | None, rate: float) -> int:
 
 
 def _mixed_down(frames: np.ndarray) -> NDArray[np.float32]:
-    """Average the channels of ``(n, channels)`` frames: 16-bit integers, or floats."""
-    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found later
-        mono = frames[:, 0].astype(np.float32)
-        for channel in range(1, frames.shape[1]):
-            mono += frames[:, channel].astype(np.float32, copy=False)
-    scale = frames.shape[1] * (32768 if frames.dtype == np.int16 else 1)
-    if scale != 1:
-        mono /= np.float32(scale)
+    """Average the channels of ``(n, channels)`` frames: 16-bit integers, or floats, which have to be finite."""
+    integers = frames.dtype == np.int16
+    n_channels = frames.shape[1]
+    with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found below
+        floats = frames.astype(np.float32, copy=n_channels == 1)  # all channels in one go is faster than one by one
+        mono = floats[:, 0] if n_channels == 1 else floats[:, 0] + floats[:, 1]
+        for channel in range(2, n_channels):
+            mono += floats[:, channel]
+        scale = n_channels * (32768 if integers else 1)
+        if scale != 1:
+            mono /= np.float32(scale)
+        # One sum is cheaper than a test of every sample, and finite samples of sounds do not overflow it.
+        if not integers and not np.isfinite(mono.sum()) and not np.isfinite(mono).all():
+            raise AudioError("it contains NaN or infinity")
     return mono
 
 
@@ -356,7 +362,6 @@ def _resampled(
     rate: float, blocks: Iterator[NDArray[np.float32]], sr: float, res_type: str
 ) -> Iterator[NDArray[np.float32]]:
     """Bring mono blocks from one rate to another; the length is librosa's, ``ceil(n * sr / rate)``."""
-    blocks = _finite(blocks)
     if rate == sr:
         yield from blocks
         return
@@ -402,13 +407,3 @@ def _resample_of_librosa(res_type: str) -> Callable[..., NDArray[np.float32]]:
 def _has_simple_ratio(rate: float, sr: float) -> bool:
     """Tell whether a polyphase filter, whose length grows with the terms of the ratio, stays of a reasonable size."""
     return rate.is_integer() and sr.is_integer() and max(rate, sr) <= 1e6 * math.gcd(int(rate), int(sr))
-
-
-def _finite(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    for block in blocks:
-        # One sum is cheaper than a test of every sample, and finite samples of sounds do not overflow it.
-        with np.errstate(over="ignore", invalid="ignore"):
-            total = block.sum()
-        if not np.isfinite(total) and not np.isfinite(block).all():
-            raise AudioError("it contains NaN or infinity")
-        yield block

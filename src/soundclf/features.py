@@ -22,10 +22,11 @@ from .exceptions import AudioError, AudioWarning, ParameterError, describe_clip
 
 __all__ = ["mel_filters", "mfcc_mean"]
 
-_FRAMES = 32  # frames per block: 32 frames of 2048 samples and their spectra stay in the second-level cache
+_LOT = 1 << 17  # samples in a lot of frames: with their spectra, they stay in the second-level cache
 _BANDS = 16  # mel bands per product: neighbouring bands share few of the spectrum's bins
 _AMIN = 1e-10  # librosa.power_to_db's floor of the power
-_TOP_DB = 80.0  # and its range below the clip's maximum
+_DB = 10 / np.log(10)  # the decibels of a natural logarithm of power
+_TOP = np.float32(80 / _DB)  # librosa's range below the clip's maximum: 80 dB
 _MEL_PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "sr": (real(0, closed="neither"),),
     "n_fft": (integer(1),),
@@ -38,6 +39,20 @@ MFCC_PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "n_mfcc": (integer(1),),
     "hop_length": (integer(1),),
 }
+
+
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc reuse the buffers of one lot of frames for the next, rather than map and fault them in again.
+
+    It returns freed memory to the system above a threshold that follows the largest block freed so far. This block is
+    never written to, so it costs nothing; other allocators are not affected.
+    """
+    np.empty(1 << 24, np.uint8)
+
+
+_keep_freed_memory()
 
 
 def mfcc_mean(
@@ -111,13 +126,13 @@ def mfcc_mean(
     bank = _filter_bank(float(sr), int(n_fft), int(n_mels), float(fmin), None if fmax is None else float(fmax))
     _warn_of_empty_bands(bank.n_empty, n_mels, n_fft)
     blocks = [_log_mel(frames, bank) for frames in _frames(y, int(n_fft), int(hop_length))]
-    floor = max(block.max() for block in blocks) - np.float32(_TOP_DB)
+    floor = max(block.max() for block in blocks) - _TOP
     total = np.zeros(int(n_mels))
     for block in blocks:
-        total += np.maximum(block, floor, out=block).sum(axis=0)
+        total += np.maximum(block, floor, out=block).sum(axis=0, dtype=np.float64)
     if not np.isfinite(total).all():
         raise AudioError("it contains NaN, infinity or samples too large to be squared")
-    mean = total / sum(len(block) for block in blocks)
+    mean = total * (_DB / sum(len(block) for block in blocks))
     return (_dct_basis(int(n_mfcc), int(n_mels)) @ mean).astype(np.float32)
 
 
@@ -146,24 +161,29 @@ def _warn_of_empty_bands(n_empty: int, n_mels: int, n_fft: int) -> None:
 def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int, hop: int) -> Iterator[np.ndarray]:
     """Yield frames ``(n, n_fft)``, centred at multiples of ``hop``, with zeros beyond both ends.
 
-    They come in lots of _FRAMES, the last lot excepted, wherever the samples are cut into blocks.
+    They come in lots, always as many but for the last one, wherever the samples are cut into blocks; and all in the
+    same memory, so a lot is to be used before the next one is asked for.
     """
+    n_frames = max(1, _LOT // n_fft)
+    step = n_frames * hop  # samples from one lot to the next
+    samples = np.empty(max(step, step - hop + n_fft), np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[:: hop][:n_frames]
     margin = np.zeros(n_fft // 2, np.float32)
-    step = _FRAMES * hop  # from one lot to the next
-    enough = max(step, step - hop + n_fft)  # samples under one lot, and before the next
-    parts, n_held = [margin], len(margin)
-    for block in chain(_checked(y), [margin]):
-        parts.append(block)
-        n_held += len(block)
-        if n_held >= enough:
-            held = np.concatenate(parts)
-            frames = np.lib.stride_tricks.sliding_window_view(held, n_fft)[::hop]
-            n_lots = (n_held - enough) // step + 1
-            for lot in range(n_lots):
-                yield frames[lot * _FRAMES : (lot + 1) * _FRAMES]
-            parts, n_held = [held[n_lots * step :]], n_held - n_lots * step
+    n_held = 0
+    for block in chain([margin], _checked(y), [margin]):
+        start = 0
+        while start < len(block):
+            part = block[start : start + len(samples) - n_held]
+            with np.errstate(over="ignore"):  # what becomes infinite is found later
+                samples[n_held : n_held + len(part)] = part
+            start += len(part)
+            n_held += len(part)
+            if n_held == len(samples):
+                yield frames
+                n_held -= step
+                samples[:n_held] = samples[step:]
     if n_held >= n_fft:
-        yield np.lib.stride_tricks.sliding_window_view(np.concatenate(parts), n_fft)[::hop]
+        yield frames[: (n_held - n_fft) // hop + 1]
 
 
 def _checked(y: Any) -> Iterator[NDArray[np.float32]]:
@@ -176,9 +196,7 @@ def _checked(y: Any) -> Iterator[NDArray[np.float32]]:
                 f"{describe_clip(block)}."
             )
         n_samples += len(block)
-        with np.errstate(over="ignore"):  # what becomes infinite is found later
-            samples = block.astype(np.float32, copy=many)  # whoever gives blocks may use their memory again
-        yield samples
+        yield block
     if not n_samples:
         raise AudioError("it holds no samples")
 
@@ -193,18 +211,16 @@ class _FilterBank(NamedTuple):
 
 
 def _log_mel(frames: np.ndarray, bank: _FilterBank) -> NDArray[np.float32]:
-    """Give the mel spectrum of frames in dB, ``(n, n_mels)``."""
+    """Give the natural logarithm of the mel spectrum of frames, ``(n, n_mels)``."""
     mel = np.empty((len(frames), bank.n_mels), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found later
         spectrum = scipy.fft.rfft(frames * bank.window, axis=1, overwrite_x=True)
-        power = np.square(spectrum.real)
-        power += np.square(spectrum.imag)
+        power = np.abs(spectrum)
+        np.square(power, out=power)
         power = power.astype(np.float32, copy=False)
         for bins, bands, filters in bank.groups:
             np.matmul(power[:, bins], filters, out=mel[:, bands])
-    np.log(np.maximum(mel, np.float32(_AMIN), out=mel), out=mel)
-    mel *= np.float32(10 / np.log(10))
-    return mel
+    return np.log(np.maximum(mel, np.float32(_AMIN), out=mel), out=mel)
 
 
 @lru_cache(maxsize=16)
