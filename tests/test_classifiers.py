@@ -42,6 +42,60 @@ def differ(a, b):
 # -- what is learned ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+def test_trains_as_keras_does(blobs, optimizer):
+    keras = pytest.importorskip("keras")
+    started = []
+
+    class Start(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            started.append(self.model.get_weights())
+
+        def __deepcopy__(self, memo):
+            return self
+
+    X, y = blobs
+    X = StandardScaler().fit_transform(X)
+    clf = small(
+        optimizer=optimizer,
+        dropout=0.0,
+        average=False,
+        batch_size=len(y),
+        learning_rate=0.01,
+        normalize=False,
+        callbacks=[Start()],
+    ).fit(X, y)
+    model = keras.Sequential([keras.Input((X.shape[1],)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3)])
+    model.set_weights(started[0])
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.optimizer.learning_rate = 0.01
+    codes = np.searchsorted(clf.classes_, y)
+    losses = [model.train_on_batch(X, codes, return_dict=True)["loss"] for _ in range(5)]
+    np.testing.assert_allclose(clf.history_["loss"][0], losses[0], rtol=1e-5)
+    kept = [array for layer in zip(clf.coefs_, clf.intercepts_, strict=True) for array in layer]
+    for ours, theirs in zip(kept, model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.2, 0.8])
+def test_dropout_is_that_of_keras(blobs, dropout):
+    X, y = np.tile(blobs[0], (100, 1)), np.tile(blobs[1], 100)
+    # With a learning rate of next to nothing, the loss of the epoch is that of the initial weights under dropout.
+    clf = small(
+        hidden_layer_sizes=(33, 7), dropout=dropout, learning_rate=1e-12, batch_size=500, epochs=1, average=False
+    )
+    clf.set_params(early_stopping=False).fit(X, y)
+    codes = np.searchsorted(clf.classes_, y)
+
+    def loss(training):
+        probabilities = np.asarray(clf.model_(X, training=training))
+        return -np.log(probabilities[np.arange(len(codes)), codes])
+
+    draws = np.concatenate([loss(training=True) for _ in range(4)])
+    assert abs(draws.mean() - loss(training=False).mean()) > 0.02  # dropout shows
+    assert abs(clf.history_["loss"][0] - draws.mean()) < 6 * draws.std() / len(y) ** 0.5
+
+
 def test_learns_what_is_there_to_learn(blobs):
     X, y = blobs
     clf = small(epochs=150).fit(X[:60], y[:60])
@@ -468,7 +522,6 @@ def test_learning_rate_of_a_warm_start_is_the_one_that_is_set(blobs, kind):
         {"hidden_layer_sizes": (8,)},
         {"activation": "tanh"},
         {"optimizer": "sgd"},
-        {"dropout": 0.0},
         {"normalize": False},
     ],
     ids=lambda change: next(iter(change)),
@@ -483,6 +536,13 @@ def test_another_network_cannot_go_on(blobs, change):
         clf.fit(*blobs)
     with np.errstate(all="ignore"):
         clf.set_params(warm_start=False, epochs=1).fit(*blobs)
+
+
+def test_training_goes_on_with_another_dropout(blobs):
+    clf = small(dropout=0.0, warm_start=True).fit(*blobs)
+    before = copy.deepcopy(clf)
+    assert differ(clf.set_params(dropout=0.9).fit(*blobs), before.fit(*blobs))
+    assert len(clf.history_["loss"]) == 10
 
 
 def test_history_grows_with_and_without_validation(blobs):

@@ -156,7 +156,7 @@ def _run_epochs(
     start: TrainingState,
     shuffle: np.random.Generator,
 ) -> tuple[TrainingState, dict[str, list[float]], int]:
-    tf, keras, model = network.tf, network.keras, network.model
+    keras, model = network.keras, network.model
     n_rows, batch_size = len(data.y), schedule.batch_size
     copies = _copy_callbacks(keras, schedule.callbacks)
     # One call of the graph per epoch, unless somebody wants to be called for every batch.
@@ -180,14 +180,13 @@ def _run_epochs(
     callbacks.on_train_begin()
     for epoch in epochs:
         callbacks.on_epoch_begin(epoch)
-        order = shuffle.permutation(n_rows).astype(np.int32)
+        order = shuffle.permutation(n_rows)
         total = np.zeros(2)
         for step, first in enumerate(range(0, n_rows, per_call)):
             part = order[first : first + per_call]
             if by_batch:
                 callbacks.on_train_batch_begin(step)
-            sums = network.train_rows(*rows, tf.constant(part), tf.constant(batch_size, tf.int32))
-            total += [float(value) for value in sums]
+            total += network.train_rows(rows, part, batch_size)
             if by_batch:
                 done = first + len(part)
                 callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
@@ -199,7 +198,7 @@ def _run_epochs(
         n_averaged += 1
         if judged is not None and validation is not None:
             callbacks.on_test_begin()
-            loss, right = (float(value) / len(validation.y) for value in network.judge_rows(*judged, average))
+            loss, right = (value / len(validation.y) for value in network.judge_rows(judged, average))
             callbacks.on_test_end({"loss": loss, "accuracy": right})
             logs |= {"val_accuracy": right, "val_loss": loss}
             if loss < best_loss:

@@ -546,7 +546,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
 def _structure(name: str, value: Any) -> Any:
     """Reduce a parameter to what has to stay the same while training goes on."""
     if name == "dropout":
-        return value > 0  # whether there are generators to keep
+        return None  # any will do
     if name == "optimizer" and not isinstance(value, str):
         config = value.get_config()
         rate = config.pop("learning_rate")

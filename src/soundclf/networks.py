@@ -15,7 +15,7 @@ import copy
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,15 +50,15 @@ class TrainingState:
     """All that training goes on from: plain arrays and the state of NumPy's generator.
 
     ``weights`` holds kernel and bias of every layer in turn, ``average`` their moving average over ``epochs`` epochs;
-    ``optimizer`` the optimizer's variables; ``dropout`` the states of the Dropout layers' generators; ``shuffle`` that
-    of the generator that orders the rows.
+    ``optimizer`` the optimizer's variables; ``dropout`` the seed of the dropout masks and the number of the next;
+    ``shuffle`` the state of the generator that orders the rows.
     """
 
     weights: list[np.ndarray]
     average: list[np.ndarray]
     epochs: int
     optimizer: list[np.ndarray]
-    dropout: list[np.ndarray]
+    dropout: np.ndarray
     shuffle: Mapping[str, Any]
 
 
@@ -184,16 +184,16 @@ class Network:
         self.model.optimizer.build(self.model.trainable_variables)
         self._fresh_optimizer = [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
         self._dense = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
-        self._dropout = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dropout)]
+        self._dropout = np.zeros(2, np.int32)
         rows = (
             tf.TensorSpec((None, architecture.n_features), tf.float32),
             tf.TensorSpec((None,), tf.int32),
             tf.TensorSpec((None,), tf.float32),
         )
-        order = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32))
-        self.train_rows = tf.function(self._train_rows, input_signature=rows + order)
+        order = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32))
+        self._train_graph = tf.function(self._train_steps, input_signature=rows + order)
         weights = [tf.TensorSpec(v.shape, tf.float32) for v in self.model.trainable_variables]
-        self.judge_rows = tf.function(self._judge_rows, input_signature=(*rows, weights))
+        self._judge_graph = tf.function(self._judge, input_signature=(*rows, weights))
 
     def _sums(self, logits: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Give the sum of the weighted cross-entropies of some rows, and the number of rows classified rightly."""
@@ -202,28 +202,73 @@ class Network:
         right = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, tf.float32)
         return tf.reduce_sum(losses), tf.reduce_sum(right)
 
-    def _train_rows(self, X: Any, y: Any, sample_weight: Any, order: Any, batch_size: Any) -> Any:
-        """Train on the rows named by ``order``, batch by batch, in one call of the graph."""
+    def _train_steps(self, X: Any, y: Any, sample_weight: Any, order: Any, batch_size: Any, seed: Any) -> Any:
         tf = self.tf
-        model = self.model
+        model, variables = self.model, self.model.trainable_variables
+        X, y, sample_weight = (tf.gather(rows, order) for rows in (X, y, sample_weight))
 
-        def step(start: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
-            rows = order[start : start + batch_size]
+        def step(first: Any, number: Any, loss: Any, right: Any) -> tuple[Any, Any, Any, Any]:
+            batch = slice(first, first + batch_size)
+            n_rows = tf.shape(y[batch])[0]
+            masks = self._dropout_masks(n_rows, seed + tf.stack([0, number]))
             with tf.GradientTape() as tape:
-                logits = model(tf.gather(X, rows), training=True)
-                batch_loss, batch_right = self._sums(logits, tf.gather(y, rows), tf.gather(sample_weight, rows))
-                mean_loss = model.optimizer.scale_loss(batch_loss / tf.cast(tf.shape(rows)[0], tf.float32))
-            gradients = tape.gradient(mean_loss, model.trainable_variables)
-            model.optimizer.apply(gradients, model.trainable_variables)
-            return start + batch_size, loss + batch_loss, right + batch_right
+                hidden = X[batch]
+                for layer, mask in zip(self._dense[:-1], masks, strict=True):
+                    hidden = layer(hidden) * mask
+                batch_loss, batch_right = self._sums(self._dense[-1](hidden), y[batch], sample_weight[batch])
+                mean_loss = model.optimizer.scale_loss(batch_loss / tf.cast(n_rows, tf.float32))
+            model.optimizer.apply(tape.gradient(mean_loss, variables), variables)
+            return first + batch_size, number + 1, loss + batch_loss, right + batch_right
 
         n_rows = tf.shape(order)[0]
-        return tf.while_loop(lambda start, *_: start < n_rows, step, (0, 0.0, 0.0), parallel_iterations=1)[1:]
+        return tf.while_loop(lambda first, *_: first < n_rows, step, (0, 0, 0.0, 0.0), parallel_iterations=1)[2:]
 
-    def _judge_rows(self, X: Any, y: Any, sample_weight: Any, weights: Any) -> Any:
-        """Judge rows by given weights, without touching those of the model."""
+    def _dropout_masks(self, n_rows: Any, seed: Any) -> Sequence[Any]:
+        """Give what the hidden layers' outputs are multiplied by in one step: all from one draw of 16-bit numbers.
+
+        Keras' Dropout layers draw 32-bit ones, each layer for itself, which takes a quarter of a small network's step.
+        """
+        tf = self.tf
+        sizes = [layer.units for layer in self._dense[:-1]]
+        dropped = round(self.key[0].dropout * 2**16)
+        if not dropped or not sizes:
+            return [1.0] * len(sizes)
+        n_units = sum(sizes)
+        shape = (n_rows, (n_units + 1) // 2)
+        bits = tf.random.stateless_uniform(shape, seed, None, None, dtype=tf.int32, alg="philox")
+        numbers = tf.reshape(tf.bitcast(bits, tf.uint16), (n_rows, 2 * shape[1]))[:, :n_units]
+        kept = tf.cast(tf.cast(numbers, tf.int32) >= dropped, tf.float32)
+        masks: Sequence[Any] = tf.split(kept * (2**16 / (2**16 - dropped)), sizes, axis=1)
+        return masks
+
+    def train_rows(self, rows: tuple[Any, Any, Any], order: np.ndarray, batch_size: int) -> tuple[float, float]:
+        """Train on the rows named by ``order``, batch by batch, in one call of the graph.
+
+        Gives the sum of the weighted losses and the number of rows classified rightly, each as its batch saw it.
+        """
+        tf = self.tf
+        with self._one_thread():
+            sums = self._train_graph(*rows, tf.constant(order, tf.int32), tf.constant(batch_size), self._dropout)
+        self._dropout = self._dropout + np.array([0, -(-len(order) // batch_size)], np.int32)
+        return float(sums[0]), float(sums[1])
+
+    def judge_rows(self, rows: tuple[Any, Any, Any], weights: list[np.ndarray]) -> tuple[float, float]:
+        """Give the same sums for rows judged by given weights, without touching those of the model."""
+        with self._one_thread():
+            sums = self._judge_graph(*rows, weights)
+        return float(sums[0]), float(sums[1])
+
+    def _judge(self, X: Any, y: Any, sample_weight: Any, weights: Any) -> Any:
         logits, _ = self.model.stateless_call(weights, self.model.non_trainable_variables, X, training=False)
         return self._sums(logits, y, sample_weight)
+
+    def _one_thread(self) -> Any:
+        """Run the operations of a graph one after the other: for networks of this size a second thread only waits.
+
+        So a fit keeps one core busy, and as many fits as there are cores run side by side. TensorFlow's own settings
+        for the process stay as they are.
+        """
+        return self.tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
     def initial_state(self, seeds: Iterator[int]) -> TrainingState:
         """Give freshly initialised weights, a fresh optimizer and fresh generators."""
@@ -232,16 +277,16 @@ class Network:
         for layer in self._dense:
             kernel = keras.initializers.GlorotUniform(seed=next(seeds))(layer.kernel.shape, dtype="float32")
             weights += [np.asarray(kernel), np.zeros(layer.bias.shape, np.float32)]
-        dropout = [np.array([next(seeds), 0], layer.seed_generator.state.dtype) for layer in self._dropout]
+        dropout = np.array([next(seeds), 0], np.int32)
         shuffle = np.random.default_rng(next(seeds)).bit_generator.state
         return TrainingState(weights, weights, 0, self._fresh_optimizer, dropout, shuffle)
 
     def load(self, state: TrainingState) -> None:
-        """Set all variables, those of the optimizer and of the generators included."""
+        """Set all variables, those of the optimizer included, and the seed of the masks."""
         variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
-        variables += [layer.seed_generator.state for layer in self._dropout]
-        for variable, value in zip(variables, [*state.weights, *state.optimizer, *state.dropout], strict=True):
+        for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=True):
             variable.assign(value)
+        self._dropout = state.dropout
 
     def weights(self) -> list[np.ndarray]:
         """Copy kernel and bias of every layer in turn."""
@@ -254,7 +299,7 @@ class Network:
             average,
             epochs,
             [np.array(variable.numpy()) for variable in self.model.optimizer.variables],
-            [np.array(layer.seed_generator.state.numpy()) for layer in self._dropout],
+            self._dropout,
             copy.deepcopy(dict(shuffle.bit_generator.state)),
         )
 
