@@ -22,6 +22,7 @@ FLOORS = {
     "audio": 2,
     "_rows": 2,
     "networks": 2,
+    "_cache": 3,
     "_training": 3,
     "features": 3,
     "classifiers": 4,

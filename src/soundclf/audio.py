@@ -11,7 +11,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +25,7 @@ from ._containers import EncodedBytes, what_is_missing, why_unreadable, with_len
 from ._params import NONE, check_params, names, real
 from .exceptions import AudioError, describe_clip
 
-__all__ = ["RES_TYPES", "Clip", "check_res_type", "load_clip", "stream_clip"]
+__all__ = ["RES_TYPES", "Clip", "check_res_type", "checked_path", "contents", "load_clip", "stream_clip", "versions"]
 
 Clip = str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.floating] | tuple[NDArray[np.floating], float]
 
@@ -69,6 +69,12 @@ def check_res_type(res_type: str) -> None:
                 f'res_type={res_type!r} needs the package {package}: pip install "soundclf[{package}]", '
                 'or use res_type="soxr_hq"'
             )
+
+
+def versions(res_type: str) -> str:
+    """Tell the versions of what decodes and resamples, on which samples depend in their last digits."""
+    package = _PACKAGES.get(res_type, "soxr" if res_type in _SOXR else "scipy")
+    return f"libsndfile {soundfile.__libsndfile_version__}, {package} {metadata.version(package)}"
 
 
 def load_clip(
@@ -173,9 +179,9 @@ def _blocks(clip: Any, sr: float, res_type: str, duration: float | None) -> Iter
         elif isinstance(clip, bytes | bytearray | memoryview) and not isinstance(clip, np.bytes_):
             yield from _from_file(EncodedBytes(bytes(clip)), sr, res_type, duration)
         elif isinstance(clip, str | os.PathLike):
-            yield from _from_file(_checked_path(clip), sr, res_type, duration)
+            yield from _from_file(checked_path(clip), sr, res_type, duration)
         elif hasattr(clip, "read") and hasattr(clip, "seek"):
-            yield from _from_file(EncodedBytes(_contents(clip)), sr, res_type, duration)
+            yield from _from_file(EncodedBytes(contents(clip)), sr, res_type, duration)
         else:
             raise _no_clip(clip)
     except AudioError as error:
@@ -260,7 +266,8 @@ def _mixed_down(frames: np.ndarray) -> NDArray[np.float32]:
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def _checked_path(clip: str | os.PathLike[str]) -> str:
+def checked_path(clip: str | os.PathLike[str]) -> str:
+    """Give the path of a regular file, or say why there is none."""
     path = os.fspath(clip)
     if not isinstance(path, str):
         raise TypeError("a path must be a str or a pathlib.Path; bytes are taken as the encoded sound itself")
@@ -279,7 +286,7 @@ def _checked_path(clip: str | os.PathLike[str]) -> str:
     return path
 
 
-def _contents(file: Any) -> bytes:
+def contents(file: Any) -> bytes:
     """Read a file object from its start to its end, and no further: a device could go on for ever."""
     try:
         with _one_reader:  # the same object may stand in X twice

@@ -41,8 +41,6 @@ MFCC_PARAMETERS: dict[str, tuple[Rule, ...]] = {
 }
 
 
-
-
 def _keep_freed_memory() -> None:
     """Let glibc reuse the buffers of one lot of frames for the next, rather than map and fault them in again.
 
@@ -167,7 +165,7 @@ def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int
     n_frames = max(1, _LOT // n_fft)
     step = n_frames * hop  # samples from one lot to the next
     samples = np.empty(max(step, step - hop + n_fft), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[:: hop][:n_frames]
+    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop][:n_frames]
     margin = np.zeros(n_fft // 2, np.float32)
     n_held = 0
     for block in chain([margin], _checked(y), [margin]):

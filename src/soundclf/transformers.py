@@ -5,34 +5,38 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from numbers import Number
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
+from ._cache import MEMORY_RULES, FeatureCache, folder_of
 from ._params import FLAG, NONE, Rule, check_params, integer, names, real
-from .audio import RES_TYPES, check_res_type, stream_clip
+from .audio import RES_TYPES, check_res_type, stream_clip, versions
 from .exceptions import AudioError, AudioWarning
 from .features import MFCC_PARAMETERS, check_bands, mfcc_mean
 
 __all__ = ["MFCCMeanTransformer"]
 
 _LISTED = 20  # bad clips that a warning names
+_RUNNING = ("on_error", "memory", "n_jobs", "verbose")  # parameters that do not change a row
 
 
 class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
     """What all transformers over clips share.
 
-    A subclass has the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``n_jobs`` and ``verbose`` beside
-    its own, adds its own to ``_parameters``, and says in ``_extractor`` which function turns blocks of samples into a
-    row.
+    A subclass has the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``memory``, ``n_jobs`` and
+    ``verbose`` beside its own, adds its own to ``_parameters``, and says in ``_extractor`` which function turns blocks
+    of samples into a row.
     """
 
     _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
@@ -40,6 +44,7 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         "res_type": (names(RES_TYPES),),
         "duration": (NONE, real(0, closed="neither")),
         "on_error": (names(["raise", "nan"]),),
+        "memory": MEMORY_RULES,
         "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
         "verbose": (integer(0), FLAG),
     }
@@ -48,6 +53,7 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
     res_type: str
     duration: float | None
     on_error: str
+    memory: Any
     n_jobs: int | None
     verbose: int
 
@@ -120,22 +126,22 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         """
         self._check_parameters()
         clips = self._clips(X, reset=False)
-        work = delayed(partial(_row, self._extractor(), self.sr, self.res_type, self.duration))
         rows = np.full((len(clips), len(self._feature_names())), np.nan, np.float32)
         bad: list[AudioError] = []
 
-        def tasks() -> Iterator[Any]:
+        def tasks(extract: Callable[[Any], NDArray[np.float32]]) -> Iterator[Any]:
             for position, clip in enumerate(clips):
                 if bad and self.on_error == "raise":
                     return  # clips after a bad one are not begun
-                yield work(position, clip)
+                yield delayed(_row)(extract, position, clip)
 
-        results = Parallel(n_jobs=self.n_jobs, prefer="threads", return_as="generator")(tasks())
-        for position, result in enumerate(self._watched(results, len(clips))):
-            if isinstance(result, AudioError):
-                bad.append(result)
-            else:
-                rows[position] = result
+        with self._extract() as extract:
+            results = Parallel(n_jobs=_n_threads(self.n_jobs), prefer="threads", return_as="generator")(tasks(extract))
+            for position, result in enumerate(self._watched(results, len(clips))):
+                if isinstance(result, AudioError):
+                    bad.append(result)
+                else:
+                    rows[position] = result
         if bad and self.on_error == "raise":
             raise bad[0]
         if bad:
@@ -146,6 +152,21 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
                 stacklevel=3,  # past scikit-learn's wrapper for set_output
             )
         return rows
+
+    def _extract(self) -> AbstractContextManager[Callable[[Any], NDArray[np.float32]]]:
+        """Give the function from a clip to its row, for as long as it is needed."""
+        loading = {"sr": self.sr, "res_type": self.res_type, "duration": self.duration}
+        extractor = self._extractor()
+        extract = partial(_extracted, extractor, loading)
+        folder = folder_of(self.memory)
+        if folder is None:
+            return nullcontext(extract)
+        settings = {name: getattr(self, name) for name in self._parameters if name not in _RUNNING}
+        features = f"{extractor.func.__module__}.{extractor.func.__qualname__}"
+        versions_of = versions(self.res_type)
+        return FeatureCache(
+            extract, {**settings, "features": features, "with": versions_of}, len(self._feature_names()), folder
+        )
 
     def _watched(self, results: Iterable[Any], total: int) -> Iterable[Any]:
         if not self.verbose:
@@ -196,16 +217,25 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         return tags
 
 
-def _row(
-    extractor: partial[NDArray[np.float32]], sr: float, res_type: str, duration: float | None, position: int, clip: Any
-) -> NDArray[np.float32] | AudioError:
+def _extracted(extractor: partial[NDArray[np.float32]], loading: dict[str, Any], clip: Any) -> NDArray[np.float32]:
+    return extractor(stream_clip(clip, **loading))
+
+
+def _row(extract: Callable[[Any], NDArray[np.float32]], position: int, clip: Any) -> NDArray[np.float32] | AudioError:
     """Compute one clip's features, or say why not."""
     try:
-        return extractor(stream_clip(clip, sr=sr, res_type=res_type, duration=duration))
+        return extract(clip)
     except AudioError as error:
         return AudioError(error.reason, error.clip, position)
     except TypeError as error:
         raise TypeError(f"Clip {position}: {error}") from error
+
+
+def _n_threads(n_jobs: int | None) -> int | None:
+    """Read a negative number as what is left to this thread of the machine's cores: in a worker of joblib's, one."""
+    if n_jobs is not None and n_jobs < 0 and get_active_backend()[0].nesting_level:
+        return 1
+    return n_jobs
 
 
 def _form(X: Any) -> Literal["clips", "samples"]:
@@ -294,8 +324,13 @@ class MFCCMeanTransformer(_ClipTransformer):
     on_error : {"raise", "nan"}, default="raise"
         What to do about a clip that cannot be used: raise an AudioError, or give a row of NaN and, once, a warning that
         lists all such clips.
+    memory : str, pathlib.Path or joblib.Memory, default=None
+        A folder in which the features of every clip are kept, so that cross-validation and searches compute them once.
+        They are found again by the content of the clip and the parameters above, wherever the clip lies and whatever it
+        is called. Of a Memory, only the location is used.
     n_jobs : int, default=None
-        Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores.
+        Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores,
+        or one inside a worker of joblib's, such as those of a search with ``n_jobs=2``.
     verbose : int, default=0
         With 1 or more, a progress bar over the clips.
 
@@ -344,6 +379,7 @@ class MFCCMeanTransformer(_ClipTransformer):
         res_type: str = "soxr_hq",
         duration: float | None = None,
         on_error: str = "raise",
+        memory: Any = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ):
@@ -357,6 +393,7 @@ class MFCCMeanTransformer(_ClipTransformer):
         self.res_type = res_type
         self.duration = duration
         self.on_error = on_error
+        self.memory = memory
         self.n_jobs = n_jobs
         self.verbose = verbose
 
