@@ -435,3 +435,15 @@ def test_numbers_of_numpy_are_numbers():
     parameters = {"n_mfcc": 13, "n_fft": 512, "hop_length": 100, "n_mels": 40, "fmin": 50.0, "fmax": 8000.0}
     of_numpy = {name: np.float64(v) if isinstance(v, float) else np.int64(v) for name, v in parameters.items()}
     np.testing.assert_array_equal(mfcc_mean(noise(5000), **of_numpy), mfcc_mean(noise(5000), **parameters))
+
+
+def test_more_frames_than_are_kept_in_memory():
+    rng = np.random.default_rng(0)
+    loudness = np.geomspace(1e-6, 1, 60)  # what is below the clipping is known only at the end
+    y = (rng.standard_normal((60, 60_000)) * loudness[:, None]).astype(np.float32).ravel()
+    parameters = {"sr": SR, "n_mfcc": 20, "n_fft": 256, "hop_length": 32, "n_mels": 77, "fmax": SR / 2}
+    assert 4 * 77 * len(y) / 32 > 2**25
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bands that are empty
+        expected = mean_by_librosa(y, **parameters)
+        np.testing.assert_allclose(mfcc_mean(y, **parameters), expected, rtol=0, atol=2e-3)

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
+from tempfile import SpooledTemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from .exceptions import AudioError, AudioWarning, ParameterError, describe_clip
 
 __all__ = ["mel_filters", "mfcc_mean"]
 
+_IN_MEMORY = 1 << 25  # bytes of a clip's log-mel spectrum
 _LOT = 1 << 17  # samples in a lot of frames: with their spectra, they stay in the second-level cache
 _BANDS = 16  # mel bands per product: neighbouring bands share few of the spectrum's bins
 _AMIN = 1e-10  # librosa.power_to_db's floor of the power
@@ -110,7 +112,8 @@ def mfcc_mean(
     Notes
     -----
     As in :func:`librosa.power_to_db`, the log-mel spectrum is clipped at 80 dB below the maximum of the whole clip,
-    which is known only at its end: the spectrum is kept until then, at 4 bytes per band and frame.
+    which is known only at its end. Until then the spectrum is kept, at 4 bytes per band and frame: in memory, and in a
+    temporary file if it takes more than 32 MB, as it does after about 25 minutes.
 
     Examples
     --------
@@ -123,14 +126,20 @@ def mfcc_mean(
     check_bands("mfcc_mean", MFCC_PARAMETERS, locals())
     bank = _filter_bank(float(sr), int(n_fft), int(n_mels), float(fmin), None if fmax is None else float(fmax))
     _warn_of_empty_bands(bank.n_empty, n_mels, n_fft)
-    blocks = [_log_mel(frames, bank) for frames in _frames(y, int(n_fft), int(hop_length))]
-    floor = max(block.max() for block in blocks) - _TOP
-    total = np.zeros(int(n_mels))
-    for block in blocks:
-        total += np.maximum(block, floor, out=block).sum(axis=0, dtype=np.float64)
+    highest, n_frames, total = -np.inf, 0, np.zeros(bank.n_mels)
+    with SpooledTemporaryFile(_IN_MEMORY) as shelf:
+        for frames in _frames(y, int(n_fft), int(hop_length)):
+            log_mel = _log_mel(frames, bank)
+            highest = max(highest, log_mel.max())
+            n_frames += len(log_mel)
+            shelf.write(log_mel.data)
+        shelf.seek(0)
+        while block := shelf.read(256 * 4 * bank.n_mels):  # 256 frames of float32
+            log_mel = np.frombuffer(block, np.float32).reshape(-1, bank.n_mels)
+            total += np.maximum(log_mel, np.float32(highest) - _TOP).sum(axis=0, dtype=np.float64)
     if not np.isfinite(total).all():
         raise AudioError("it contains NaN, infinity or samples too large to be squared")
-    mean = total * (_DB / sum(len(block) for block in blocks))
+    mean = total * (_DB / n_frames)
     return (_dct_basis(int(n_mfcc), int(n_mels)) @ mean).astype(np.float32)
 
 
