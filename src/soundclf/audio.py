@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from importlib import import_module, metadata
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +37,8 @@ _PACKAGES = {**dict.fromkeys(_RESAMPY, "resampy"), **dict.fromkeys(_SAMPLERATE, 
 RES_TYPES = (*_SOXR, *_RESAMPY, "fft", "scipy", "polyphase", *_SAMPLERATE)
 """The resamplers, by librosa's names."""
 
-_BLOCK = 1 << 16  # frames decoded at a time
+_BLOCK = 1 << 18  # frames decoded at a time: most clips at once
+_PIECE = 1 << 15  # samples resampled at a time, where a clip has several blocks
 _ALL = 1 << 62  # more frames than a file has
 _MOST_CHANNELS = 1024  # of a file that libsndfile reads; an array with more is (n, channels), not (channels, n)
 _FARTHEST = 100  # how many times the rate may be raised: a wrong header must not turn a megabyte into a day of sound
@@ -386,20 +388,28 @@ def _resampled(
         resample = _resample_of_librosa(res_type)
         yield np.ascontiguousarray(resample(whole, orig_sr=rate, target_sr=sr, res_type=res_type))
         return
+    first, second = next(blocks), next(blocks, None)
+    if second is None:  # the resampler is faster if it knows that nothing follows; the samples are the same
+        yield _of_length(soxr.resample(first, rate, sr, quality=res_type), int(np.ceil(len(first) * ratio)))
+        return
     stream = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality=res_type)
     n_in = n_out = 0
-    for block in blocks:
+    for block in chain([first, second], blocks):
         n_in += len(block)
-        out = stream.resample_chunk(block)
-        n_out += len(out)
-        if len(out):
-            yield out
-    n_all = int(np.ceil(n_in * ratio))
-    out = stream.resample_chunk(np.empty(0, np.float32), last=True)[: n_all - n_out]
-    if len(out) < n_all - n_out:
-        out = np.concatenate([out, np.zeros(n_all - n_out - len(out), np.float32)])
+        for start in range(0, len(block), _PIECE):
+            out = stream.resample_chunk(block[start : start + _PIECE])
+            n_out += len(out)
+            if len(out):
+                yield out
+    out = stream.resample_chunk(np.empty(0, np.float32), last=True)
+    out = _of_length(out, int(np.ceil(n_in * ratio)) - n_out)
     if len(out):
         yield out
+
+
+def _of_length(samples: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Cut samples, or add zeros, to a length that rounding may have missed."""
+    return samples[:n] if len(samples) >= n else np.concatenate([samples, np.zeros(n - len(samples), np.float32)])
 
 
 def _resample_of_librosa(res_type: str) -> Callable[..., NDArray[np.float32]]:

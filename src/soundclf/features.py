@@ -24,7 +24,9 @@ from .exceptions import AudioError, AudioWarning, ParameterError, describe_clip
 __all__ = ["mel_filters", "mfcc_mean"]
 
 _IN_MEMORY = 1 << 25  # bytes of a clip's log-mel spectrum
-_LOT = 1 << 17  # samples in a lot of frames: with their spectra, they stay in the second-level cache
+_LOT = (
+    1 << 18
+)  # samples in a lot of frames: few enough to stay in the processor's cache, many enough to be worth a call
 _BANDS = 16  # mel bands per product: neighbouring bands share few of the spectrum's bins
 _AMIN = 1e-10  # librosa.power_to_db's floor of the power
 _DB = 10 / np.log(10)  # the decibels of a natural logarithm of power
@@ -174,7 +176,8 @@ def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int
     n_frames = max(1, _LOT // n_fft)
     step = n_frames * hop  # samples from one lot to the next
     samples = np.empty(max(step, step - hop + n_fft), np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, n_fft)[::hop][:n_frames]
+    (width,) = samples.strides
+    frames = np.lib.stride_tricks.as_strided(samples, (n_frames, n_fft), (hop * width, width))
     margin = np.zeros(n_fft // 2, np.float32)
     n_held = 0
     for block in chain([margin], _checked(y), [margin]):

@@ -136,7 +136,14 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
                 yield delayed(_row)(extract, position, clip)
 
         with self._extract() as extract:
-            results = Parallel(n_jobs=_n_threads(self.n_jobs), prefer="threads", return_as="generator")(tasks(extract))
+            # Handing a clip to a thread takes as long as a tenth of a second of sound: many clips go by the handful.
+            parallel = Parallel(
+                n_jobs=_n_threads(self.n_jobs),
+                prefer="threads",
+                batch_size=min(8, 1 + len(clips) // 128),
+                return_as="generator",
+            )
+            results = parallel(tasks(extract))
             for position, result in enumerate(self._watched(results, len(clips))):
                 if isinstance(result, AudioError):
                     bad.append(result)
