@@ -17,6 +17,7 @@ HEAVY = ("tensorflow", "keras", "scikeras", "librosa")
 FLOORS = {
     "exceptions": 0,
     "_params": 1,
+    "_parallel": 1,
     "_containers": 1,
     "_forward": 1,
     "audio": 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import pickle
 import warnings
 from pathlib import Path
@@ -277,3 +278,28 @@ def test_inputs_are_never_changed(tones):
     MFCCMeanTransformer().transform(clips)
     for clip, original in zip(clips, tones[0], strict=True):
         np.testing.assert_array_equal(clip, original)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 7])
+def test_no_clip_is_begun_after_a_bad_one(tone_files, n_jobs):
+    begun = []
+
+    class Clip(io.BytesIO):
+        def seek(self, *where):
+            begun.append(self)
+            return super().seek(*where)
+
+    clips = [Clip(Path(path).read_bytes()) for path in tone_files]
+    with pytest.raises(AudioError, match="Clip 3, "):
+        MFCCMeanTransformer(n_jobs=n_jobs).transform([*clips[:3], b"no sound", *clips[3:]])
+    assert len(set(map(id, begun))) < 3 + 2 * n_jobs
+
+
+@pytest.mark.parametrize("n_jobs", [1, 4])
+def test_an_exception_in_a_clip_ends_the_work(tone_files, n_jobs):
+    class Clip(io.BytesIO):
+        def seek(self, *where):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        MFCCMeanTransformer(n_jobs=n_jobs).transform([*tone_files, Clip(), *tone_files])

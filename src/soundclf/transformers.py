@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from numbers import Number
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from ._cache import MEMORY_RULES, FeatureCache, folder_of
+from ._parallel import work_through
 from ._params import FLAG, NONE, Rule, check_params, integer, names, real
 from .audio import RES_TYPES, check_res_type, stream_clip, versions
 from .exceptions import AudioError, AudioWarning
@@ -127,32 +126,24 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         self._check_parameters()
         clips = self._clips(X, reset=False)
         rows = np.full((len(clips), len(self._feature_names())), np.nan, np.float32)
-        bad: list[AudioError] = []
+        bad: dict[int, AudioError] = {}
+        with self._extract() as extract, self._progress(len(clips)) as progress:
 
-        def tasks(extract: Callable[[Any], NDArray[np.float32]]) -> Iterator[Any]:
-            for position, clip in enumerate(clips):
-                if bad and self.on_error == "raise":
-                    return  # clips after a bad one are not begun
-                yield delayed(_row)(extract, position, clip)
-
-        with self._extract() as extract:
-            # Handing a clip to a thread takes as long as a tenth of a second of sound: many clips go by the handful.
-            parallel = Parallel(
-                n_jobs=_n_threads(self.n_jobs),
-                prefer="threads",
-                batch_size=min(8, 1 + len(clips) // 128),
-                return_as="generator",
-            )
-            results = parallel(tasks(extract))
-            for position, result in enumerate(self._watched(results, len(clips))):
+            def keep(position: int, result: NDArray[np.float32] | AudioError) -> bool:
                 if isinstance(result, AudioError):
-                    bad.append(result)
+                    bad[position] = result
                 else:
                     rows[position] = result
-        if bad and self.on_error == "raise":
-            raise bad[0]
-        if bad:
-            listed = " ".join(map(str, bad[:_LISTED])) + (f" And {len(bad) - _LISTED} more." * (len(bad) > _LISTED))
+                progress()
+                return not (bad and self.on_error == "raise")
+
+            work_through(partial(_row, extract), clips, keep, self.n_jobs)
+        errors = [bad[position] for position in sorted(bad)]
+        if errors and self.on_error == "raise":
+            raise errors[0]
+        if errors:
+            more = f" And {len(errors) - _LISTED} more." if len(errors) > _LISTED else ""
+            listed = " ".join(map(str, errors[:_LISTED])) + more
             warnings.warn(
                 f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}",
                 AudioWarning,
@@ -175,12 +166,16 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
             extract, {**settings, "features": features, "with": versions_of}, len(self._feature_names()), folder
         )
 
-    def _watched(self, results: Iterable[Any], total: int) -> Iterable[Any]:
-        if not self.verbose:
-            return results
-        from tqdm.auto import tqdm
+    @contextmanager
+    def _progress(self, total: int) -> Iterator[Callable[[], Any]]:
+        """Give the function to call after every clip."""
+        if self.verbose:
+            from tqdm.auto import tqdm
 
-        return tqdm(results, total=total, desc=type(self).__name__, unit="clip")
+            with tqdm(total=total, desc=type(self).__name__, unit="clip") as bar:
+                yield bar.update
+        else:
+            yield lambda: None
 
     def _clips(self, X: Any, *, reset: bool) -> Sequence[Any]:
         """Turn X into a list of clips."""
@@ -236,13 +231,6 @@ def _row(extract: Callable[[Any], NDArray[np.float32]], position: int, clip: Any
         return AudioError(error.reason, error.clip, position)
     except TypeError as error:
         raise TypeError(f"Clip {position}: {error}") from error
-
-
-def _n_threads(n_jobs: int | None) -> int | None:
-    """Read a negative number as what is left to this thread of the machine's cores: in a worker of joblib's, one."""
-    if n_jobs is not None and n_jobs < 0 and get_active_backend()[0].nesting_level:
-        return 1
-    return n_jobs
 
 
 def _form(X: Any) -> Literal["clips", "samples"]:
