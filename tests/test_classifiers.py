@@ -400,6 +400,7 @@ def test_one_row_is_predicted_as_among_many(blobs):
     clf = small(hidden_layer_sizes=(100, 200, 100)).fit(*blobs)
     rows = np.concatenate([clf.predict_proba(row[None]) for row in blobs[0]])
     np.testing.assert_allclose(rows, clf.predict_proba(blobs[0]), rtol=1e-10)
+    np.testing.assert_allclose(np.tile(rows, (40, 1)), clf.predict_proba(np.tile(blobs[0], (40, 1))), rtol=1e-10)
 
 
 def test_predict_from_many_threads(blobs):
