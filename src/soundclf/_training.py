@@ -19,7 +19,7 @@ from .networks import Architecture, Network, TrainingState
 
 __all__ = ["Schedule", "TrainingData", "train"]
 
-_DECAY = 0.9  # of the moving average of the weights, per epoch
+_DECAY = 0.95  # of the moving average of the weights, per epoch
 
 
 @dataclass

@@ -70,8 +70,9 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
     restore_best : bool, default=True
         Whether to keep the epoch with the lowest loss on the validation rows, if there are any, rather than the last.
     average : bool, default=True
-        Whether to keep a moving average of the weights over the epochs (0.9 of the average and 0.1 of the new weights
-        after each) rather than the weights as the last batch left them. Epochs are judged by what would be kept.
+        Whether to keep a moving average of the weights over the epochs (0.95 of the average and 0.05 of the new
+        weights after each) rather than the weights as the last batch left them. Epochs are judged by what would be
+        kept.
     class_weight : dict or "balanced", default=None
         Weights of the classes ``{label: weight}``; "balanced" makes them inversely proportional to the classes'
         frequencies. They multiply ``sample_weight``.
