@@ -539,6 +539,13 @@ def test_another_network_cannot_go_on(blobs, change):
         clf.set_params(warm_start=False, epochs=1).fit(*blobs)
 
 
+@pytest.mark.parametrize(
+    "parameters", [{"batch_size": np.int64(16)}, {"batch_size": 2**40}, {"dropout": 0.9999999}], ids=str
+)
+def test_parameters_at_the_edge(blobs, parameters):
+    assert np.isfinite(small(**parameters).fit(*blobs).history_["loss"]).all()
+
+
 def test_training_goes_on_with_another_dropout(blobs):
     clf = small(dropout=0.0, warm_start=True).fit(*blobs)
     before = copy.deepcopy(clf)

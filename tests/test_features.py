@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -447,3 +450,37 @@ def test_more_frames_than_are_kept_in_memory():
         warnings.simplefilter("ignore")  # bands that are empty
         expected = mean_by_librosa(y, **parameters)
         np.testing.assert_allclose(mfcc_mean(y, **parameters), expected, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"hop_length": 10**9}, {"n_fft": 2, "hop_length": 50_000}, {"n_fft": 256, "hop_length": 999}]
+)
+def test_hops_longer_than_frames(parameters):
+    y = np.random.default_rng(0).standard_normal(120_000).astype(np.float32)
+    parameters = {"sr": SR, "n_mfcc": 2, "n_mels": 2, **parameters}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # bands that are empty
+        expected = mean_by_librosa(y, **parameters)
+        np.testing.assert_allclose(mfcc_mean(y, **parameters), expected, rtol=0, atol=2e-3)
+        pieces = (y[i : i + 313] for i in range(0, len(y), 313))
+        np.testing.assert_array_equal(mfcc_mean(pieces, **parameters), mfcc_mean(y, **parameters))
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"n_mels": 20, "n_mfcc": 20}, {"n_mels": 64}, {"n_fft": 512, "n_mels": 40}], ids=str
+)
+def test_blas_keeps_to_the_thread_that_calls_it(parameters):
+    code = f"""
+import time, numpy as np
+from soundclf.features import mfcc_mean
+y = np.random.default_rng(0).standard_normal(500_000).astype(np.float32)
+for _ in range(2):
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(5):
+        mfcc_mean(y, **{parameters})
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+print(cpu / wall)
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert float(out.stdout) < 1.3  # CPU seconds per second: two threads would make it 2

@@ -41,7 +41,15 @@ _PATIENCE = 60  # seconds to wait for another process that is writing
 _CHECK = 8  # bytes of checksum after every row
 # Threads that come with the same clip take turns, so that the second finds what the first has kept. Clips may share one
 # of these locks by chance, which costs little: there are many more locks than threads.
-_turns = tuple(threading.Lock() for _ in range(1024))
+_turns = [threading.Lock() for _ in range(1024)]
+
+
+def _after_fork() -> None:
+    _turns[:] = [threading.Lock() for _ in _turns]  # threads that held one are not there in the child
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def folder_of(memory: Any) -> Path | None:
@@ -96,15 +104,17 @@ class FeatureCache:
     def _connect(self) -> None:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._keeping = True
         with self._forgiving():
             database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             self._database = database
-            database.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
+            with contextlib.suppress(sqlite3.OperationalError):  # another process may be doing it right now
+                database.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
             database.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last rows, never the file
             database.execute("CREATE TABLE IF NOT EXISTS features (clip BLOB PRIMARY KEY, row BLOB) WITHOUT ROWID")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_database")}
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_database", "_keeping")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -123,14 +133,18 @@ class FeatureCache:
             self._database = None
 
     @contextlib.contextmanager
-    def _forgiving(self) -> Iterator[None]:
+    def _forgiving(self, *, keeping: bool = False) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            self._close()
+            if keeping:
+                self._keeping = False  # a full disk does not hinder looking up
+            else:
+                self._close()
+            advice = "" if isinstance(error, sqlite3.OperationalError) else "; if it is damaged, delete it"
+            lack = "features computed from here on are not kept" if keeping else "features are computed without it"
             warnings.warn(
-                f"the feature cache {str(self._path)!r} cannot be used ({error}), so features are computed without it; "
-                "if it is damaged, delete it",
+                f"the feature cache {str(self._path)!r} cannot be used ({error}), so {lack}{advice}",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -138,17 +152,26 @@ class FeatureCache:
     def __call__(self, clip: Any) -> NDArray[np.float32]:
         """Give the row of a clip: the one that was kept, or else one computed now, and kept."""
         before = _version(clip)
-        digest = _digest(clip)
+        source = _read(clip)
+        digest = _digest(source)
         if digest is None:  # it is no usable clip; let the extraction say why
             return self._extract(clip)
         key = hashlib.sha256(digest + self._settings).digest()
         with _turns[int.from_bytes(key[:4], "little") % len(_turns)]:
             row = self._kept(key)
             if row is None:
-                row = self._extract(clip)
+                row = self._extracted(clip, source)
                 if _version(clip) == before:  # else it may not be the content that was looked at
                     self._keep(key, row)
             return row
+
+    def _extracted(self, clip: Any, source: Any) -> NDArray[np.float32]:
+        try:
+            return self._extract(source)
+        except AudioError:
+            if source is clip:
+                raise
+            return self._extract(clip)  # which is told of by its own name
 
     def _kept(self, key: bytes) -> NDArray[np.float32] | None:
         with self._lock, self._forgiving():
@@ -162,10 +185,20 @@ class FeatureCache:
 
     def _keep(self, key: bytes, features: NDArray[np.float32]) -> None:
         row = features.astype("<f4").tobytes()
-        with self._lock, self._forgiving():
-            if self._database is not None:
+        with self._lock, self._forgiving(keeping=True):
+            if self._database is not None and self._keeping:
                 values = (key, row + _checksum(key, row))
                 self._database.execute("INSERT OR REPLACE INTO features VALUES (?, ?)", values)
+
+
+def _read(clip: Any) -> Any:
+    """Give what a file object holds, so that it is looked up and extracted from the same bytes."""
+    if hasattr(clip, "read") and hasattr(clip, "seek"):
+        try:
+            return contents(clip)
+        except (AudioError, TypeError):
+            return clip  # let the extraction say why
+    return clip
 
 
 def _checksum(key: bytes, row: bytes) -> bytes:
@@ -180,7 +213,7 @@ def _version(clip: Any) -> tuple[int, ...] | None:
         status = Path(clip).stat()
     except (OSError, ValueError):
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _digest(clip: Any) -> bytes | None:
@@ -189,6 +222,8 @@ def _digest(clip: Any) -> bytes | None:
         if isinstance(clip, str | os.PathLike):
             # libsndfile goes by a file's suffix where its content does not tell the format.
             path = Path(checked_path(clip))
+            if path.suffix.lower() == ".sd2":  # whose sampling rate is in another file
+                return None
             with path.open("rb") as file:
                 return b"file" + path.suffix.lower().encode() + hashlib.file_digest(file, "sha256").digest()
         if isinstance(clip, np.ndarray):
@@ -196,11 +231,10 @@ def _digest(clip: Any) -> bytes | None:
         if isinstance(clip, tuple):
             samples, rate = clip
             return _digest_of_samples(np.asarray(samples)) + repr(float(rate)).encode()
-        if isinstance(clip, np.bytes_):
+        if isinstance(clip, np.bytes_) or not isinstance(clip, bytes | bytearray | memoryview):
             return None
-        encoded = clip if isinstance(clip, bytes | bytearray | memoryview) else contents(clip)
-        return b"file" + hashlib.sha256(encoded).digest()
-    except (AudioError, AttributeError, OSError, TypeError, ValueError):
+        return b"file" + hashlib.sha256(clip).digest()
+    except (AudioError, AttributeError, BufferError, OSError, OverflowError, TypeError, ValueError):
         return None
 
 

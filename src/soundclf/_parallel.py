@@ -40,7 +40,8 @@ def work_through(
     if n_jobs < 0 and backend.nesting_level:
         n_jobs = 1
     if not getattr(backend, "supports_sharedmem", False):
-        _by_joblib(function, items, keep, n_jobs)
+        ready = "generator" if getattr(backend, "supports_return_generator", False) else "list"
+        _by_joblib(function, items, keep, Parallel(n_jobs=n_jobs, return_as=ready))
         return
     pending = deque(enumerate(items))
 
@@ -69,7 +70,7 @@ def work_through(
 
 
 def _by_joblib(
-    function: Callable[[int, Any], Any], items: Sequence[Any], keep: Callable[[int, Any], bool], n_jobs: int
+    function: Callable[[int, Any], Any], items: Sequence[Any], keep: Callable[[int, Any], bool], parallel: Any
 ) -> None:
     go_on = True
 
@@ -79,5 +80,5 @@ def _by_joblib(
                 return
             yield delayed(function)(position, item)
 
-    for position, result in enumerate(Parallel(n_jobs=n_jobs, return_as="generator")(tasks())):
+    for position, result in enumerate(parallel(tasks())):
         go_on = keep(position, result) and go_on

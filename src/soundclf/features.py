@@ -7,11 +7,11 @@ frame.
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import chain
-from tempfile import SpooledTemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ _IN_MEMORY = 1 << 25  # bytes of a clip's log-mel spectrum
 _LOT = (
     1 << 18
 )  # samples in a lot of frames: few enough to stay in the processor's cache, many enough to be worth a call
-_BANDS = 16  # mel bands per product: neighbouring bands share few of the spectrum's bins
+_PRODUCT = 1 << 18  # multiplications in a matrix product: OpenBLAS takes no second thread for so few
 _AMIN = 1e-10  # librosa.power_to_db's floor of the power
 _DB = 10 / np.log(10)  # the decibels of a natural logarithm of power
 _TOP = np.float32(80 / _DB)  # librosa's range below the clip's maximum: 80 dB
@@ -98,7 +98,7 @@ def mfcc_mean(
     Raises
     ------
     AudioError
-        If ``y`` holds no samples, or samples that are not finite.
+        If ``y`` holds no samples, or samples that are not finite, or is too long for the room for temporary files.
     ParameterError
         If a parameter is outside its range.
 
@@ -129,12 +129,16 @@ def mfcc_mean(
     bank = _filter_bank(float(sr), int(n_fft), int(n_mels), float(fmin), None if fmax is None else float(fmax))
     _warn_of_empty_bands(bank.n_empty, n_mels, n_fft)
     highest, n_frames, total = -np.inf, 0, np.zeros(bank.n_mels)
-    with SpooledTemporaryFile(_IN_MEMORY) as shelf:
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as shelf:
         for frames in _frames(y, int(n_fft), int(hop_length)):
             log_mel = _log_mel(frames, bank)
             highest = max(highest, log_mel.max())
             n_frames += len(log_mel)
-            shelf.write(log_mel.data)
+            try:
+                shelf.write(log_mel.data)
+            except OSError as error:
+                folder = tempfile.gettempdir()
+                raise AudioError(f"its spectrum does not fit into {folder} ({error.strerror})") from error
         shelf.seek(0)
         while block := shelf.read(256 * 4 * bank.n_mels):  # 256 frames of float32
             log_mel = np.frombuffer(block, np.float32).reshape(-1, bank.n_mels)
@@ -142,7 +146,7 @@ def mfcc_mean(
     if not np.isfinite(total).all():
         raise AudioError("it contains NaN, infinity or samples too large to be squared")
     mean = total * (_DB / n_frames)
-    return (_dct_basis(int(n_mfcc), int(n_mels)) @ mean).astype(np.float32)
+    return np.asarray(scipy.fft.dct(mean, type=2, norm="ortho")[: int(n_mfcc)].astype(np.float32))
 
 
 def check_bands(owner: str, table: Mapping[str, tuple[Rule, ...]], values: Mapping[str, Any]) -> None:
@@ -167,21 +171,26 @@ def _warn_of_empty_bands(n_empty: int, n_mels: int, n_fft: int) -> None:
         )
 
 
+def _lot_of(n_fft: int) -> int:
+    return max(1, _LOT // n_fft)
+
+
 def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int, hop: int) -> Iterator[np.ndarray]:
     """Yield frames ``(n, n_fft)``, centred at multiples of ``hop``, with zeros beyond both ends.
 
     They come in lots, always as many but for the last one, wherever the samples are cut into blocks; and all in the
     same memory, so a lot is to be used before the next one is asked for.
     """
-    n_frames = max(1, _LOT // n_fft)
+    n_frames = max(1, min(_lot_of(n_fft), _LOT // hop))
     step = n_frames * hop  # samples from one lot to the next
-    samples = np.empty(max(step, step - hop + n_fft), np.float32)
+    samples = np.empty((n_frames - 1) * hop + n_fft, np.float32)
     (width,) = samples.strides
     frames = np.lib.stride_tricks.as_strided(samples, (n_frames, n_fft), (hop * width, width))
     margin = np.zeros(n_fft // 2, np.float32)
-    n_held = 0
+    n_held = skip = 0
     for block in chain([margin], _checked(y), [margin]):
-        start = 0
+        start = min(skip, len(block))
+        skip -= start
         while start < len(block):
             part = block[start : start + len(samples) - n_held]
             with np.errstate(over="ignore"):  # what becomes infinite is found later
@@ -190,8 +199,11 @@ def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int
             n_held += len(part)
             if n_held == len(samples):
                 yield frames
-                n_held -= step
-                samples[:n_held] = samples[step:]
+                n_held = max(0, len(samples) - step)
+                samples[:n_held] = samples[len(samples) - n_held :]
+                gap = min(step + n_held - len(samples), len(block) - start)  # between frames that do not touch
+                skip = step + n_held - len(samples) - gap
+                start += gap
     if n_held >= n_fft:
         yield frames[: (n_held - n_fft) // hop + 1]
 
@@ -231,12 +243,6 @@ def _log_mel(frames: np.ndarray, bank: _FilterBank) -> NDArray[np.float32]:
         for bins, bands, filters in bank.groups:
             np.matmul(power[:, bins], filters, out=mel[:, bands])
     return np.log(np.maximum(mel, np.float32(_AMIN), out=mel), out=mel)
-
-
-@lru_cache(maxsize=16)
-def _dct_basis(n_mfcc: int, n_mels: int) -> NDArray[np.float64]:
-    """Give the first rows of the orthonormal DCT of type 2, ``(n_mfcc, n_mels)``."""
-    return np.asarray(scipy.fft.dct(np.eye(n_mels), axis=0, type=2, norm="ortho")[:n_mfcc])
 
 
 _HZ_PER_MEL = 200 / 3  # Slaney's scale is linear up to 1000 Hz, with 27 steps to a factor of 6.4 from there
@@ -319,10 +325,28 @@ def _filter_bank(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | 
     whole = fmin == 0 and fmax in (None, sr / 2)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     filters, n_empty = _filters(sr, n_fft, n_mels, fmin, fmax)
+    groups = _grouped(filters, _PRODUCT // _lot_of(n_fft))
+    return _FilterBank(window.astype(np.float32 if whole else np.float64), groups, n_mels, n_empty)
+
+
+def _grouped(filters: NDArray[np.float32], most: int) -> tuple[tuple[slice, slice, NDArray[np.float32]], ...]:
+    """Put neighbouring bands into groups of one or more, whose bins times bands are no more than ``most``."""
     groups = []
-    for start in range(0, n_mels, _BANDS):
-        group = filters[start : start + _BANDS]
-        covered = np.flatnonzero(group.any(axis=0))
-        bins = slice(int(covered[0]), int(covered[-1]) + 1) if len(covered) else slice(0, 1)
-        groups.append((bins, slice(start, start + len(group)), np.ascontiguousarray(group[:, bins].T)))
-    return _FilterBank(window.astype(np.float32 if whole else np.float64), tuple(groups), n_mels, n_empty)
+    first = 0
+    while first < len(filters):
+        last = first + 1
+        bins = _covered(filters[first:last])
+        while last < len(filters):
+            wider = _covered(filters[first : last + 1])
+            if (wider.stop - wider.start) * (last + 1 - first) > most:
+                break
+            bins, last = wider, last + 1
+        groups.append((bins, slice(first, last), np.ascontiguousarray(filters[first:last, bins].T)))
+        first = last
+    return tuple(groups)
+
+
+def _covered(filters: NDArray[np.float32]) -> slice:
+    """Give the bins that any of some filters covers."""
+    bins = np.flatnonzero(filters.any(axis=0))
+    return slice(int(bins[0]), int(bins[-1]) + 1) if len(bins) else slice(0, 1)

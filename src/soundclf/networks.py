@@ -205,17 +205,17 @@ class Network:
     def _train_steps(self, X: Any, y: Any, sample_weight: Any, order: Any, batch_size: Any, seed: Any) -> Any:
         tf = self.tf
         model, variables = self.model, self.model.trainable_variables
-        X, y, sample_weight = (tf.gather(rows, order) for rows in (X, y, sample_weight))
 
         def step(first: Any, number: Any, loss: Any, right: Any) -> tuple[Any, Any, Any, Any]:
-            batch = slice(first, first + batch_size)
-            n_rows = tf.shape(y[batch])[0]
+            batch = order[first : first + batch_size]
+            n_rows = tf.shape(batch)[0]
             masks = self._dropout_masks(n_rows, seed + tf.stack([0, number]))
             with tf.GradientTape() as tape:
-                hidden = X[batch]
+                hidden = tf.gather(X, batch)
                 for layer, mask in zip(self._dense[:-1], masks, strict=True):
                     hidden = layer(hidden) * mask
-                batch_loss, batch_right = self._sums(self._dense[-1](hidden), y[batch], sample_weight[batch])
+                logits = self._dense[-1](hidden)
+                batch_loss, batch_right = self._sums(logits, tf.gather(y, batch), tf.gather(sample_weight, batch))
                 mean_loss = model.optimizer.scale_loss(batch_loss / tf.cast(n_rows, tf.float32))
             model.optimizer.apply(tape.gradient(mean_loss, variables), variables)
             return first + batch_size, number + 1, loss + batch_loss, right + batch_right
@@ -230,7 +230,7 @@ class Network:
         """
         tf = self.tf
         sizes = [layer.units for layer in self._dense[:-1]]
-        dropped = round(self.key[0].dropout * 2**16)
+        dropped = min(round(self.key[0].dropout * 2**16), 2**16 - 1)
         if not dropped or not sizes:
             return [1.0] * len(sizes)
         n_units = sum(sizes)
@@ -248,7 +248,8 @@ class Network:
         """
         tf = self.tf
         with self._one_thread():
-            sums = self._train_graph(*rows, tf.constant(order, tf.int32), tf.constant(batch_size), self._dropout)
+            batch = tf.constant(min(int(batch_size), len(order)), tf.int32)
+            sums = self._train_graph(*rows, tf.constant(order, tf.int32), batch, self._dropout)
         self._dropout = self._dropout + np.array([0, -(-len(order) // batch_size)], np.int32)
         return float(sums[0]), float(sums[1])
 

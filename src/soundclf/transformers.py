@@ -322,7 +322,7 @@ class MFCCMeanTransformer(_ClipTransformer):
     memory : str, pathlib.Path or joblib.Memory, default=None
         A folder in which the features of every clip are kept, so that cross-validation and searches compute them once.
         They are found again by the content of the clip and the parameters above, wherever the clip lies and whatever it
-        is called. Of a Memory, only the location is used.
+        is called; whole files are read for that, also with ``duration``. Of a Memory, only the location is used.
     n_jobs : int, default=None
         Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores,
         or one inside a worker of joblib's, such as those of a search with ``n_jobs=2``.
