@@ -496,12 +496,12 @@ def test_partial_fit_over_parts_that_lack_classes(blobs):
     X, y = blobs
     order = np.argsort(y, kind="stable")
     clf = small(epochs=1)
-    for _ in range(40):
+    for _ in range(80):
         for part in np.array_split(order, 3):
             clf.partial_fit(X[part], y[part], classes=np.unique(y))
     assert clf.classes_.tolist() == ["cat", "dog", "owl"]
     assert clf.score(X, y) > 0.8
-    np.testing.assert_allclose(clf.mean_, X.mean(axis=0), rtol=1e-6)  # of all rows seen, each 40 times
+    np.testing.assert_allclose(clf.mean_, X.mean(axis=0), rtol=1e-6)  # of all rows seen, each 80 times
 
 
 @pytest.mark.parametrize("kind", ["name", "object"])
