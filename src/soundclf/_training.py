@@ -114,8 +114,8 @@ def train(
             learning_rate = architecture.optimizer.get_config()["learning_rate"]
         if isinstance(learning_rate, numbers.Real):  # not a schedule
             network.model.optimizer.learning_rate = learning_rate
-        shuffle = np.random.default_rng()
-        shuffle.bit_generator.state = copy.deepcopy(dict(state.shuffle))
+        generator = np.random.default_rng()
+        generator.bit_generator.state = copy.deepcopy(dict(state.random))
         outcome: dict[str, Any] = {}
 
         class Wrapper(base):
@@ -123,7 +123,7 @@ def train(
 
             def _fit_keras_model(self, X: Any, y: Any, sample_weight: Any, **_: Any) -> None:
                 outcome["result"] = _run_epochs(
-                    network, TrainingData(X, y, sample_weight), validation, schedule, start, shuffle
+                    network, TrainingData(X, y, sample_weight), validation, schedule, start, generator
                 )
 
         model = network.model
@@ -154,7 +154,7 @@ def _run_epochs(
     validation: TrainingData | None,
     schedule: Schedule,
     start: TrainingState,
-    shuffle: np.random.Generator,
+    generator: np.random.Generator,
 ) -> tuple[TrainingState, dict[str, list[float]], int]:
     keras, model = network.keras, network.model
     n_rows, batch_size = len(data.y), schedule.batch_size
@@ -180,13 +180,13 @@ def _run_epochs(
     callbacks.on_train_begin()
     for epoch in epochs:
         callbacks.on_epoch_begin(epoch)
-        order = shuffle.permutation(n_rows)
+        order = generator.permutation(n_rows)
         total = np.zeros(2)
         for step, first in enumerate(range(0, n_rows, per_call)):
             part = order[first : first + per_call]
             if by_batch:
                 callbacks.on_train_batch_begin(step)
-            total += network.train_rows(rows, part, batch_size)
+            total += network.train_rows(rows, part, batch_size, generator)
             if by_batch:
                 done = first + len(part)
                 callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
@@ -204,7 +204,7 @@ def _run_epochs(
             if loss < best_loss:
                 best_epoch, best_loss = epoch, loss
                 if schedule.restore_best:
-                    best = network.state(average, n_averaged, shuffle)
+                    best = network.state(average, n_averaged, generator)
         callbacks.on_epoch_end(epoch, logs)
         lost = [name for name in ("loss", "val_loss") if not np.isfinite(logs.get(name, 0.0))]
         if lost:
@@ -224,5 +224,5 @@ def _run_epochs(
     history = {name: np.asarray(values).tolist() for name, values in model.history.history.items()}
     last = len(history["loss"]) - 1
     if best is None:
-        return network.state(average, n_averaged, shuffle), history, best_epoch if judged is not None else last
+        return network.state(average, n_averaged, generator), history, best_epoch if judged is not None else last
     return best, history, best_epoch

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import os
 import sys
 import threading
@@ -24,6 +25,7 @@ import numpy as np
 __all__ = ["Architecture", "Network", "TrainingState", "borrowed", "build_keras_model", "scikeras_base"]
 
 _POOL_SIZE = 4
+_MASKS = 1 << 22  # of the hidden layers' outputs that dropout decides on before a call of the graph; a byte each
 _pool: list[Network] = []
 _wrapper_base: list[type] = []
 _pids: list[int] = []
@@ -50,16 +52,15 @@ class TrainingState:
     """All that training goes on from: plain arrays and the state of NumPy's generator.
 
     ``weights`` holds kernel and bias of every layer in turn, ``average`` their moving average over ``epochs`` epochs;
-    ``optimizer`` the optimizer's variables; ``dropout`` the seed of the dropout masks and the number of the next;
-    ``shuffle`` the state of the generator that orders the rows.
+    ``optimizer`` the optimizer's variables; ``random`` the state of NumPy's generator that orders the rows and draws the
+    dropout masks.
     """
 
     weights: list[np.ndarray]
     average: list[np.ndarray]
     epochs: int
     optimizer: list[np.ndarray]
-    dropout: np.ndarray
-    shuffle: Mapping[str, Any]
+    random: Mapping[str, Any]
 
 
 _ABSENT = object()
@@ -184,13 +185,13 @@ class Network:
         self.model.optimizer.build(self.model.trainable_variables)
         self._fresh_optimizer = [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
         self._dense = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
-        self._dropout = np.zeros(2, np.int32)
+        self._dropped = min(round(architecture.dropout * 2**16), 2**16 - 1)  # of every 2**16 outputs
         rows = (
             tf.TensorSpec((None, architecture.n_features), tf.float32),
             tf.TensorSpec((None,), tf.int32),
             tf.TensorSpec((None,), tf.float32),
         )
-        order = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32), tf.TensorSpec((2,), tf.int32))
+        order = (tf.TensorSpec((None, None), tf.bool), tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32))
         self._train_graph = tf.function(self._train_steps, input_signature=rows + order)
         weights = [tf.TensorSpec(v.shape, tf.float32) for v in self.model.trainable_variables]
         self._judge_graph = tf.function(self._judge, input_signature=(*rows, weights))
@@ -199,58 +200,60 @@ class Network:
         """Give the sum of the weighted cross-entropies of some rows, and the number of rows classified rightly."""
         tf = self.tf
         losses = sample_weight * tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
-        right = tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, tf.float32)
+        right = tf.cast(tf.math.in_top_k(y, logits, 1), tf.float32)
         return tf.reduce_sum(losses), tf.reduce_sum(right)
 
-    def _train_steps(self, X: Any, y: Any, sample_weight: Any, order: Any, batch_size: Any, seed: Any) -> Any:
+    def _train_steps(self, X: Any, y: Any, sample_weight: Any, kept: Any, order: Any, batch_size: Any) -> Any:
         tf = self.tf
         model, variables = self.model, self.model.trainable_variables
+        sizes = [layer.units for layer in self._dense[:-1]] if self._dropped else []
+        scale = 2**16 / (2**16 - self._dropped)
 
-        def step(first: Any, number: Any, loss: Any, right: Any) -> tuple[Any, Any, Any, Any]:
+        def step(first: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
             batch = order[first : first + batch_size]
-            n_rows = tf.shape(batch)[0]
-            masks = self._dropout_masks(n_rows, seed + tf.stack([0, number]))
+            masks: list[Any] = []
+            if sizes:
+                masks = tf.split(scale * tf.cast(kept[first : first + batch_size], tf.float32), sizes, axis=1)
             with tf.GradientTape() as tape:
                 hidden = tf.gather(X, batch)
-                for layer, mask in zip(self._dense[:-1], masks, strict=True):
-                    hidden = layer(hidden) * mask
+                for layer, mask in itertools.zip_longest(self._dense[:-1], masks):
+                    hidden = layer(hidden) if mask is None else layer(hidden) * mask
                 logits = self._dense[-1](hidden)
                 batch_loss, batch_right = self._sums(logits, tf.gather(y, batch), tf.gather(sample_weight, batch))
-                mean_loss = model.optimizer.scale_loss(batch_loss / tf.cast(n_rows, tf.float32))
+                mean_loss = model.optimizer.scale_loss(batch_loss / tf.cast(tf.shape(batch)[0], tf.float32))
             model.optimizer.apply(tape.gradient(mean_loss, variables), variables)
-            return first + batch_size, number + 1, loss + batch_loss, right + batch_right
+            return first + batch_size, loss + batch_loss, right + batch_right
 
         n_rows = tf.shape(order)[0]
-        return tf.while_loop(lambda first, *_: first < n_rows, step, (0, 0, 0.0, 0.0), parallel_iterations=1)[2:]
+        return tf.while_loop(lambda first, *_: first < n_rows, step, (0, 0.0, 0.0), parallel_iterations=1)[1:]
 
-    def _dropout_masks(self, n_rows: Any, seed: Any) -> Sequence[Any]:
-        """Give what the hidden layers' outputs are multiplied by in one step: all from one draw of 16-bit numbers.
+    def _draw_kept(self, n_rows: int, generator: np.random.Generator) -> np.ndarray:
+        """Draw which of the hidden layers' outputs dropout keeps, for some rows in turn: bool ``(n_rows, n_units)``.
 
-        Keras' Dropout layers draw 32-bit ones, each layer for itself, which takes a quarter of a small network's step.
+        16 random bits an output, drawn in one go by NumPy: TensorFlow's generators, asked by every layer in every
+        step, would take a quarter of a small network's time.
         """
-        tf = self.tf
-        sizes = [layer.units for layer in self._dense[:-1]]
-        dropped = min(round(self.key[0].dropout * 2**16), 2**16 - 1)
-        if not dropped or not sizes:
-            return [1.0] * len(sizes)
-        n_units = sum(sizes)
-        shape = (n_rows, (n_units + 1) // 2)
-        bits = tf.random.stateless_uniform(shape, seed, None, None, dtype=tf.int32, alg="philox")
-        numbers = tf.reshape(tf.bitcast(bits, tf.uint16), (n_rows, 2 * shape[1]))[:, :n_units]
-        kept = tf.cast(tf.cast(numbers, tf.int32) >= dropped, tf.float32)
-        masks: Sequence[Any] = tf.split(kept * (2**16 / (2**16 - dropped)), sizes, axis=1)
-        return masks
+        n_units = sum(layer.units for layer in self._dense[:-1]) if self._dropped else 0
+        bits = generator.integers(0, 2**64, (n_rows, -(-n_units // 4)), dtype=np.uint64)
+        return bits.view(np.uint16)[:, :n_units] >= self._dropped
 
-    def train_rows(self, rows: tuple[Any, Any, Any], order: np.ndarray, batch_size: int) -> tuple[float, float]:
-        """Train on the rows named by ``order``, batch by batch, in one call of the graph.
+    def train_rows(
+        self, rows: tuple[Any, Any, Any], order: np.ndarray, batch_size: int, generator: np.random.Generator
+    ) -> tuple[float, float]:
+        """Train on the rows named by ``order``, batch by batch, within the graph; the masks come from ``generator``.
 
         Gives the sum of the weighted losses and the number of rows classified rightly, each as its batch saw it.
         """
         tf = self.tf
-        with self._one_thread():
-            batch = tf.constant(min(int(batch_size), len(order)), tf.int32)
-            sums = self._train_graph(*rows, tf.constant(order, tf.int32), batch, self._dropout)
-        self._dropout = self._dropout + np.array([0, -(-len(order) // batch_size)], np.int32)
+        n_units = sum(layer.units for layer in self._dense[:-1])
+        per_call = batch_size * max(1, _MASKS // (batch_size * max(1, n_units)))
+        sums = np.zeros(2)
+        for first in range(0, len(order), per_call):
+            part = order[first : first + per_call]
+            kept = tf.constant(self._draw_kept(len(part), generator))
+            batch = tf.constant(min(batch_size, len(part)), tf.int32)
+            with self._one_thread():
+                sums += [float(value) for value in self._train_graph(*rows, kept, tf.constant(part, tf.int32), batch)]
         return float(sums[0]), float(sums[1])
 
     def judge_rows(self, rows: tuple[Any, Any, Any], weights: list[np.ndarray]) -> tuple[float, float]:
@@ -278,30 +281,27 @@ class Network:
         for layer in self._dense:
             kernel = keras.initializers.GlorotUniform(seed=next(seeds))(layer.kernel.shape, dtype="float32")
             weights += [np.asarray(kernel), np.zeros(layer.bias.shape, np.float32)]
-        dropout = np.array([next(seeds), 0], np.int32)
-        shuffle = np.random.default_rng(next(seeds)).bit_generator.state
-        return TrainingState(weights, weights, 0, self._fresh_optimizer, dropout, shuffle)
+        random = np.random.default_rng(next(seeds)).bit_generator.state
+        return TrainingState(weights, weights, 0, self._fresh_optimizer, random)
 
     def load(self, state: TrainingState) -> None:
-        """Set all variables, those of the optimizer included, and the seed of the masks."""
+        """Set all variables, those of the optimizer included."""
         variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
         for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=True):
             variable.assign(value)
-        self._dropout = state.dropout
 
     def weights(self) -> list[np.ndarray]:
         """Copy kernel and bias of every layer in turn."""
         return [np.array(variable.numpy()) for variable in self.model.trainable_variables]
 
-    def state(self, average: list[np.ndarray], epochs: int, shuffle: np.random.Generator) -> TrainingState:
+    def state(self, average: list[np.ndarray], epochs: int, generator: np.random.Generator) -> TrainingState:
         """Copy all that training goes on from."""
         return TrainingState(
             self.weights(),
             average,
             epochs,
             [np.array(variable.numpy()) for variable in self.model.optimizer.variables],
-            self._dropout,
-            copy.deepcopy(dict(shuffle.bit_generator.state)),
+            copy.deepcopy(dict(generator.bit_generator.state)),
         )
 
 

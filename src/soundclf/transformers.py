@@ -153,7 +153,8 @@ class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
 
     def _extract(self) -> AbstractContextManager[Callable[[Any], NDArray[np.float32]]]:
         """Give the function from a clip to its row, for as long as it is needed."""
-        loading = {"sr": self.sr, "res_type": self.res_type, "duration": self.duration}
+        duration = None if self.duration is None else float(self.duration)
+        loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
         extractor = self._extractor()
         extract = partial(_extracted, extractor, loading)
         folder = folder_of(self.memory)
