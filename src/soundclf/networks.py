@@ -16,7 +16,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,8 @@ class TrainingState:
     """All that training goes on from: plain arrays and the state of NumPy's generator.
 
     ``weights`` holds kernel and bias of every layer in turn, ``average`` their moving average over ``epochs`` epochs;
-    ``optimizer`` the optimizer's variables; ``random`` the state of NumPy's generator that orders the rows and draws the
-    dropout masks.
+    ``optimizer`` the optimizer's variables; ``random`` the state of NumPy's generator that orders the rows and draws
+    the dropout masks.
     """
 
     weights: list[np.ndarray]
