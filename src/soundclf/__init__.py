@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import datasets as datasets
+    from . import evaluation as evaluation
     from . import features as features
     from .audio import load_clip as load_clip
     from .audio import stream_clip as stream_clip
     from .classifiers import DenseAudioClassifier as DenseAudioClassifier
     from .exceptions import AudioError as AudioError
     from .exceptions import AudioWarning as AudioWarning
+    from .exceptions import DownloadError as DownloadError
+    from .exceptions import LeakWarning as LeakWarning
     from .exceptions import ParameterError as ParameterError
     from .transformers import MFCCMeanTransformer as MFCCMeanTransformer
 
@@ -29,12 +32,14 @@ _HOMES = {
     "AudioError": "exceptions",
     "AudioWarning": "exceptions",
     "DenseAudioClassifier": "classifiers",
+    "DownloadError": "exceptions",
+    "LeakWarning": "exceptions",
     "MFCCMeanTransformer": "transformers",
     "ParameterError": "exceptions",
     "load_clip": "audio",
     "stream_clip": "audio",
 }
-_MODULES = ("datasets", "features")
+_MODULES = ("datasets", "evaluation", "features")
 
 __all__ = [*_HOMES, *_MODULES]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["class_weights", "drawn", "encode", "fresh_random", "listed", "scaled", "shares"]
+__all__ = ["class_weights", "drawn", "drawn_whole", "encode", "fresh_random", "listed", "scaled", "shares"]
 
 
 def scaled(X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> NDArray[np.float32]:
@@ -71,3 +71,25 @@ def drawn(codes: np.ndarray, parts: np.ndarray, random: np.random.Generator) -> 
     for code in np.unique(codes):
         part[random.permutation(np.flatnonzero(codes == code))[: parts[code]]] = True
     return part
+
+
+def drawn_whole(
+    codes: np.ndarray, parts: np.ndarray, groups: np.ndarray, random: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Choose whole groups so that about that many rows of each class come together, and every class keeps a group.
+
+    Groups are visited in random order; one is taken if that brings the counts of the classes nearer to ``parts``.
+    """
+    members = np.unique(groups, return_inverse=True)[1]
+    counts = np.zeros((members.max() + 1, len(parts)), np.int64)
+    np.add.at(counts, (members, codes), 1)
+    left = counts.sum(axis=0)
+    taken = np.zeros_like(parts)
+    part = np.zeros(len(counts), bool)
+    for group in random.permutation(len(counts)):
+        more = taken + counts[group]
+        emptied = (counts[group] > 0) & (counts[group] == left)
+        if np.abs(parts - more).sum() < np.abs(parts - taken).sum() and not emptied.any():
+            part[group] = True
+            taken, left = more, left - counts[group]
+    return part[members]

@@ -8,13 +8,14 @@ from __future__ import annotations
 import copy
 import numbers
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import sklearn
 
 from . import networks
+from ._checkpoint import Checkpoint
 from .networks import Architecture, Network, TrainingState
 
 __all__ = ["Schedule", "TrainingData", "train"]
@@ -33,13 +34,14 @@ class TrainingData:
 
 @dataclass
 class Schedule:
-    """How long to train, what to keep, and who watches."""
+    """How long to train, what to keep, where, and who watches."""
 
     epochs: int
     batch_size: int
     patience: int | None = None
     restore_best: bool = True
     average: bool = True
+    checkpoint: Any = None
     callbacks: Sequence[Any] = ()
     progress: Callable[[Iterator[int], int], Any] | None = None
 
@@ -114,8 +116,9 @@ def train(
             learning_rate = architecture.optimizer.get_config()["learning_rate"]
         if isinstance(learning_rate, numbers.Real):  # not a schedule
             network.model.optimizer.learning_rate = learning_rate
-        generator = np.random.default_rng()
-        generator.bit_generator.state = copy.deepcopy(dict(state.random))
+        checkpoint = None
+        if schedule.checkpoint is not None:
+            checkpoint = _checkpoint(architecture, data, schedule, validation, state, learning_rate)
         outcome: dict[str, Any] = {}
 
         class Wrapper(base):
@@ -123,7 +126,7 @@ def train(
 
             def _fit_keras_model(self, X: Any, y: Any, sample_weight: Any, **_: Any) -> None:
                 outcome["result"] = _run_epochs(
-                    network, TrainingData(X, y, sample_weight), validation, schedule, start, generator
+                    network, TrainingData(X, y, sample_weight), validation, schedule, start, checkpoint
                 )
 
         model = network.model
@@ -148,13 +151,68 @@ def _averaged(average: list[np.ndarray], weights: list[np.ndarray], n_averaged: 
     return [decay * old + (1 - decay) * new for old, new in zip(average, weights, strict=True)]
 
 
+def _checkpoint(
+    architecture: Architecture,
+    data: TrainingData,
+    schedule: Schedule,
+    validation: TrainingData | None,
+    start: TrainingState,
+    learning_rate: Any,
+) -> Checkpoint:
+    """Find the place of this fit: by its data, its parameters and the state it starts from, seeds among it."""
+    network = {name: value for name, value in vars(architecture).items() if name != "optimizer"}
+    optimizer = architecture.optimizer
+    settings = {
+        "network": network,
+        "optimizer": optimizer if isinstance(optimizer, str) else [type(optimizer).__name__, optimizer.get_config()],
+        "learning_rate": learning_rate,
+        "schedule": [schedule.epochs, schedule.batch_size, schedule.patience, schedule.restore_best, schedule.average],
+        "validated": validation is not None,
+        "start": [start.epochs, start.random],
+        "with": networks.versions(),
+    }
+    rows = [array for part in (data, validation) if part is not None for array in vars(part).values()]
+    return Checkpoint(schedule.checkpoint, [*rows, *start.weights, *start.average, *start.optimizer], settings)
+
+
+@dataclass
+class _Progress:
+    """Where a run through the epochs stands."""
+
+    average: list[np.ndarray]
+    n_averaged: int
+    generator: np.random.Generator
+    epoch: int = 0
+    best: TrainingState | None = None
+    best_epoch: int = 0
+    best_loss: float = np.inf
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, network: Network, start: TrainingState, checkpoint: Checkpoint | None) -> _Progress:
+        """Start, or go on from the last epoch that was kept."""
+        kept = None if checkpoint is None else checkpoint.load()
+        states, further = kept or ({"last": start}, {})
+        state = states["last"]
+        if kept is not None:
+            network.load(state)
+        generator = np.random.default_rng()
+        generator.bit_generator.state = copy.deepcopy(dict(state.random))
+        return cls(state.average, state.epochs, generator, best=states.get("best"), **further)
+
+    def keep(self, network: Network, checkpoint: Checkpoint) -> None:
+        last = network.state(self.average, self.n_averaged, self.generator)
+        further = {name: getattr(self, name) for name in ("epoch", "best_epoch", "best_loss", "history")}
+        checkpoint.save({"last": last, "best": self.best}, further)
+
+
 def _run_epochs(
     network: Network,
     data: TrainingData,
     validation: TrainingData | None,
     schedule: Schedule,
     start: TrainingState,
-    generator: np.random.Generator,
+    checkpoint: Checkpoint | None,
 ) -> tuple[TrainingState, dict[str, list[float]], int]:
     keras, model = network.keras, network.model
     n_rows, batch_size = len(data.y), schedule.batch_size
@@ -168,43 +226,43 @@ def _run_epochs(
     )
     rows = _tensors(network, data)
     judged = None if validation is None else _tensors(network, validation)
-    average, n_averaged = start.average, start.epochs
-    best: TrainingState | None = None
-    best_epoch, best_loss = 0, np.inf
-    epochs: Any = range(schedule.epochs)
+    now = _Progress.begin(network, start, checkpoint)
+    epochs: Any = range(now.epoch, schedule.epochs)
     if schedule.progress is not None:
-        epochs = schedule.progress(epochs, schedule.epochs)
+        epochs = schedule.progress(epochs, len(epochs))
 
     model.stop_training = False
     logs: dict[str, float] = {}
     callbacks.on_train_begin()
     for epoch in epochs:
+        if judged is not None and schedule.patience is not None and epoch - 1 - now.best_epoch >= schedule.patience:
+            break
         callbacks.on_epoch_begin(epoch)
-        order = generator.permutation(n_rows)
+        order = now.generator.permutation(n_rows)
         total = np.zeros(2)
         for step, first in enumerate(range(0, n_rows, per_call)):
             part = order[first : first + per_call]
             if by_batch:
                 callbacks.on_train_batch_begin(step)
-            total += network.train_rows(rows, part, batch_size, generator)
+            total += network.train_rows(rows, part, batch_size, now.generator)
             if by_batch:
                 done = first + len(part)
                 callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
                 if model.stop_training:
                     break
         n_seen = min(first + per_call, n_rows)
-        logs = {"accuracy": total[1] / n_seen, "loss": total[0] / n_seen}
-        average = _averaged(average, network.weights(), n_averaged if schedule.average else 0)
-        n_averaged += 1
+        logs = {"accuracy": float(total[1] / n_seen), "loss": float(total[0] / n_seen)}
+        now.average = _averaged(now.average, network.weights(), now.n_averaged if schedule.average else 0)
+        now.n_averaged += 1
         if judged is not None and validation is not None:
             callbacks.on_test_begin()
-            loss, right = (value / len(validation.y) for value in network.judge_rows(judged, average))
+            loss, right = (value / len(validation.y) for value in network.judge_rows(judged, now.average))
             callbacks.on_test_end({"loss": loss, "accuracy": right})
             logs |= {"val_accuracy": right, "val_loss": loss}
-            if loss < best_loss:
-                best_epoch, best_loss = epoch, loss
+            if loss < now.best_loss:
+                now.best_epoch, now.best_loss = epoch, loss
                 if schedule.restore_best:
-                    best = network.state(average, n_averaged, generator)
+                    now.best = network.state(now.average, now.n_averaged, now.generator)
         callbacks.on_epoch_end(epoch, logs)
         lost = [name for name in ("loss", "val_loss") if not np.isfinite(logs.get(name, 0.0))]
         if lost:
@@ -212,17 +270,21 @@ def _run_epochs(
                 f"Training diverged: the {lost[0]} became {logs[lost[0]]} in epoch {epoch + 1}. Use a smaller "
                 "learning_rate, and normalize=True where the features have large values"
             )
+        now.epoch = epoch + 1
+        if checkpoint is not None:
+            now.history = {name: [*now.history.get(name, []), value] for name, value in logs.items()}
+            now.keep(network, checkpoint)
         if schedule.progress is not None:
             epochs.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
-        waited = judged is not None and schedule.patience is not None and epoch - best_epoch >= schedule.patience
-        if waited or model.stop_training:
+        if model.stop_training:
             break
     model.optimizer.finalize_variable_values(model.trainable_variables)
     callbacks.on_train_end(logs)
     if not schedule.average:  # what the optimizer or a callback made of the weights in the end counts
-        average = network.weights()
-    history = {name: np.asarray(values).tolist() for name, values in model.history.history.items()}
-    last = len(history["loss"]) - 1
-    if best is None:
-        return network.state(average, n_averaged, generator), history, best_epoch if judged is not None else last
-    return best, history, best_epoch
+        now.average = network.weights()
+    history = now.history or {name: np.asarray(values).tolist() for name, values in model.history.history.items()}
+    if now.best is None:
+        last = len(history["loss"]) - 1
+        state = network.state(now.average, now.n_averaged, now.generator)
+        return state, history, now.best_epoch if judged is not None else last
+    return now.best, history, now.best_epoch

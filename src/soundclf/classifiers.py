@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,8 +18,9 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from . import networks
 from ._forward import ACTIVATIONS, dense_probabilities
 from ._params import FLAG, NONE, Rule, check_params, integer, names, real
-from ._rows import class_weights, drawn, encode, fresh_random, listed, scaled, shares
+from ._rows import class_weights, drawn, drawn_whole, encode, fresh_random, listed, scaled, shares
 from ._training import Schedule, TrainingData, train
+from .exceptions import ParameterError
 
 __all__ = ["DenseAudioClassifier"]
 
@@ -59,8 +61,9 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
     batch_size : int >= 1, default=32
         Rows per training step.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the training rows, the same of each class, that early stopping sets aside to judge every epoch by. Not
-        used when ``X_val`` is passed to :meth:`fit`. Every class keeps at least one row to train on.
+        Share of the training rows, the same of each class, that early stopping sets aside to judge every epoch by:
+        whole recordings where :meth:`fit` gets ``groups``. Not used when it gets ``X_val``. Every class keeps at least
+        one row, or recording, to train on; a class that has no other is judged by none.
     early_stopping : bool or "auto", default="auto"
         Whether to stop once the loss on the validation rows has not fallen for ``patience`` epochs. "auto" does so for
         1000 training rows or more, if every class can give some: a tenth of fewer rows tells epochs apart less well
@@ -76,6 +79,12 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
     class_weight : dict or "balanced", default=None
         Weights of the classes ``{label: weight}``; "balanced" makes them inversely proportional to the classes'
         frequencies. They multiply ``sample_weight``.
+    checkpoint : str or path-like, default=None
+        A folder in which :meth:`fit` keeps its progress after every epoch, so that the same fit, after its process was
+        killed, goes on from there and ends with the same weights to the last bit, and a finished one is not repeated.
+        The entries, of up to five times the size of the weights, are found by data, parameters and versions, so that
+        the fits of a search share a folder; nothing removes them. Needs an integer ``random_state``, and goes with no
+        ``callbacks``, whose state cannot be kept. :meth:`partial_fit` does not use it.
     callbacks : list of keras.callbacks.Callback, default=None
         Called during training, as by ``keras.Model.fit``. Each fit works on deep copies, so that estimators cloned for
         a search never share one. Their ``model`` is the network in training, from standardised features to logits.
@@ -149,7 +158,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
     """
 
     # X_val and y_val belong to fit alone and sample_weight is always wanted, so routing needs no set_fit_request.
-    __metadata_request__fit: ClassVar = {"sample_weight": True, "X_val": True, "y_val": True}
+    __metadata_request__fit: ClassVar = {"sample_weight": True, "X_val": True, "y_val": True, "groups": True}
     __metadata_request__partial_fit: ClassVar = {"classes": True, "sample_weight": True}
 
     _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
@@ -172,6 +181,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         "restore_best": (FLAG,),
         "average": (FLAG,),
         "class_weight": (NONE, names(["balanced"]), Rule("a dict of weights", lambda v: isinstance(v, dict))),
+        "checkpoint": (NONE, Rule("a path", lambda v: isinstance(v, str | os.PathLike))),
         "callbacks": (NONE, Rule("a list of keras.callbacks.Callback", lambda v: isinstance(v, list | tuple))),
         "warm_start": (FLAG,),
         "random_state": (
@@ -199,6 +209,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         restore_best: bool = True,
         average: bool = True,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[Any] | None = None,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
@@ -218,6 +229,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         self.restore_best = restore_best
         self.average = average
         self.class_weight = class_weight
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state
@@ -233,6 +245,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         *,
         X_val: ArrayLike | None = None,
         y_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
     ) -> Self:
         """Train the network.
 
@@ -249,6 +262,10 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             them with ``make_pipeline(..., transform_input=["X_val"])`` and scikit-learn's metadata routing enabled.
         y_val : array-like of shape (n_val,), default=None
             Their labels, from among those of ``y``.
+        groups : array-like of shape (n_samples,), default=None
+            The recording that each row is from. Validation rows are then whole recordings: as many as come nearest
+            to ``validation_fraction`` of every class, while each class keeps one to train on. In a pipeline they are
+            passed on by scikit-learn's metadata routing.
 
         Returns
         -------
@@ -259,13 +276,14 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             For NaN or infinity in X, fewer than two classes, labels that fit no classification, negative or only zero
-            weights, labels in ``y_val`` that ``y`` lacks, and for training that diverges.
+            weights, labels in ``y_val`` that ``y`` lacks, no row or recording to spare for ``early_stopping=True``, and
+            for training that diverges.
         """
         self._check_parameters()
         with self._unchanged_by_failure():
-            return self._fit_whole(X, y, sample_weight, X_val, y_val)
+            return self._fit_whole(X, y, sample_weight, X_val, y_val, groups)
 
-    def _fit_whole(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any) -> Self:
+    def _fit_whole(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> Self:
         warm = self.warm_start and hasattr(self, "coefs_")
         X, y, sample_weight = self._check_rows(X, y, sample_weight, reset=not warm)
         classes = np.unique(y)
@@ -282,7 +300,10 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         if X_val is not None and y_val is not None:
             X_val, y_val, weight_val = self._check_rows(X_val, y_val, None, reset=False)
             validation = (X_val, encode(y_val, classes, "y_val"), weight_val)
-        return self._fit(X, y, sample_weight, classes, validation, warm=warm, epochs=self.epochs)
+        if groups is not None:
+            groups = column_or_1d(groups)
+            check_consistent_length(X, groups)
+        return self._fit(X, y, sample_weight, classes, validation, groups, warm=warm, epochs=self.epochs)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
@@ -335,10 +356,19 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             )
         if len(given) < 2:
             raise ValueError(_TOO_FEW.format(listed(given)))
-        return self._fit(X, y, sample_weight, given, None, warm=warm, epochs=1, partial=True)
+        return self._fit(X, y, sample_weight, given, None, None, warm=warm, epochs=1, partial=True)
 
     def _check_parameters(self) -> None:
         check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
+        if self.checkpoint is None:
+            return
+        if self.callbacks:
+            raise ParameterError("checkpoint and callbacks exclude each other: the state of callbacks cannot be kept")
+        if not integer().holds(self.random_state):
+            raise ParameterError(
+                "checkpoint needs an integer random_state, by which the same fit is known again, got "
+                f"random_state={self.random_state!r}"
+            )
 
     @contextlib.contextmanager
     def _unchanged_by_failure(self) -> Iterator[None]:
@@ -375,6 +405,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         sample_weight: NDArray[np.float64],
         classes: np.ndarray,
         validation: tuple[Any, Any, Any] | None,
+        groups: np.ndarray | None,
         *,
         warm: bool,
         epochs: int,
@@ -385,20 +416,13 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         counts = sample_weight > 0
         X, codes, sample_weight = X[counts], codes[counts], sample_weight[counts]
         random = fresh_random(self.random_state)
-        parts = shares(codes, self.validation_fraction)
         stop_early = bool(self.early_stopping) and not partial
         if self.early_stopping == "auto":
-            every_class = bool(parts[np.bincount(codes) > 0].all())
-            stop_early = stop_early and len(codes) >= _ENOUGH and (every_class or validation is not None)
+            stop_early = stop_early and len(codes) >= _ENOUGH
         if stop_early and validation is None:
-            if not parts.any():
-                raise ValueError(
-                    f"early_stopping with validation_fraction={self.validation_fraction} sets no row aside: no class "
-                    "has enough rows to give one away and keep one; use more rows, a larger share, or "
-                    "early_stopping=False"
-                )
-            held_out = drawn(codes, parts, random)
-            validation = (X[held_out], codes[held_out], sample_weight[held_out])
+            held_out = self._held_out(codes, None if groups is None else groups[counts], random)
+            stop_early = bool(held_out.any())
+            validation = (X[held_out], codes[held_out], sample_weight[held_out]) if stop_early else None
             X, codes, sample_weight = X[~held_out], codes[~held_out], sample_weight[~held_out]
         scaler = self._scaler(X, sample_weight, warm=warm)
 
@@ -416,6 +440,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
                 patience=self.patience if stop_early else None,
                 restore_best=self.restore_best,
                 average=bool(self.average),
+                checkpoint=None if partial else self.checkpoint,
                 callbacks=tuple(self.callbacks or ()),
                 progress=self._progress if self.verbose else None,
             ),
@@ -440,6 +465,21 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         self.scale_: NDArray[np.float64] | None = scale
         self._seen: tuple[Any, Any] | None = None if scaler is None else (scaler.var_, scaler.n_samples_seen_)
         return self
+
+    def _held_out(self, codes: np.ndarray, groups: np.ndarray | None, random: np.random.Generator) -> np.ndarray:
+        """Choose the validation rows; none, with "auto", if they would lack a class."""
+        parts = shares(codes, self.validation_fraction)
+        rows = drawn(codes, parts, random) if groups is None else drawn_whole(codes, parts, groups, random)
+        if self.early_stopping == "auto" and not np.isin(codes, codes[rows]).all():
+            return np.zeros(len(codes), bool)
+        if not rows.any():
+            unit = "row" if groups is None else "recording"
+            raise ValueError(
+                f"early_stopping with validation_fraction={self.validation_fraction} sets no {unit} aside: no class "
+                f"has enough {unit}s to give one away and keep one; use more {unit}s, a larger share, or "
+                "early_stopping=False"
+            )
+        return rows
 
     def _progress(self, epochs: Iterator[int], total: int) -> Any:
         from tqdm.auto import tqdm

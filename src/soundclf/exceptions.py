@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["AudioError", "AudioWarning", "ParameterError"]
+__all__ = ["AudioError", "AudioWarning", "DownloadError", "LeakWarning", "ParameterError"]
 
 _SHOWN = 120  # characters of a clip's description in a message
 
@@ -63,6 +63,14 @@ class AudioError(ValueError):
 
 class AudioWarning(UserWarning):
     """Clips that were passed over, or settings that leave part of a sound unheard."""
+
+
+class LeakWarning(UserWarning):
+    """A split that has clips of one recording on both sides, so that what it measures is too good."""
+
+
+class DownloadError(OSError):
+    """A data set that could not be fetched; nothing of it was kept."""
 
 
 class ParameterError(ValueError, TypeError):

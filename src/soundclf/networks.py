@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Architecture", "Network", "TrainingState", "borrowed", "build_keras_model", "scikeras_base"]
+__all__ = ["Architecture", "Network", "TrainingState", "borrowed", "build_keras_model", "scikeras_base", "versions"]
 
 _POOL_SIZE = 4
 _MASKS = 1 << 22  # of the hidden layers' outputs that dropout decides on before a call of the graph; a byte each
@@ -115,6 +115,14 @@ def scikeras_base() -> type:
         return _wrapper_base[0]
 
 
+def versions() -> list[str]:
+    """Name the versions that the numbers of a training depend on."""
+    keras = _keras()
+    import tensorflow as tf
+
+    return [keras.__version__, tf.__version__, np.__version__]
+
+
 def _make_optimizer(keras: Any, optimizer: Any) -> Any:
     if isinstance(optimizer, str):
         known = {
@@ -195,6 +203,9 @@ class Network:
         self._train_graph = tf.function(self._train_steps, input_signature=rows + order)
         weights = [tf.TensorSpec(v.shape, tf.float32) for v in self.model.trainable_variables]
         self._judge_graph = tf.function(self._judge, input_signature=(*rows, weights))
+        self._variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
+        # Variables read one by one through Keras would take a tenth of a small network's epoch.
+        self._read_graph = tf.function(lambda: [tf.identity(variable.value) for variable in self._variables])
 
     def _sums(self, logits: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
         """Give the sum of the weighted cross-entropies of some rows, and the number of rows classified rightly."""
@@ -286,21 +297,24 @@ class Network:
 
     def load(self, state: TrainingState) -> None:
         """Set all variables, those of the optimizer included."""
-        variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
-        for variable, value in zip(variables, [*state.weights, *state.optimizer], strict=True):
+        for variable, value in zip(self._variables, [*state.weights, *state.optimizer], strict=True):
             variable.assign(value)
 
     def weights(self) -> list[np.ndarray]:
         """Copy kernel and bias of every layer in turn."""
-        return [np.array(variable.numpy()) for variable in self.model.trainable_variables]
+        return self._read()[: len(self.model.trainable_variables)]
+
+    def _read(self) -> list[np.ndarray]:
+        return [np.array(value.numpy()) for value in self._read_graph()]
 
     def state(self, average: list[np.ndarray], epochs: int, generator: np.random.Generator) -> TrainingState:
         """Copy all that training goes on from."""
+        values, n_weights = self._read(), len(self.model.trainable_variables)
         return TrainingState(
-            self.weights(),
+            values[:n_weights],
             average,
             epochs,
-            [np.array(variable.numpy()) for variable in self.model.optimizer.variables],
+            values[n_weights:],
             copy.deepcopy(dict(generator.bit_generator.state)),
         )
 

@@ -1,5 +1,25 @@
-"""Collections of labelled sounds."""
+"""Collections of labelled sounds.
 
+Every loader gives a Bunch with paths in ``data``, labels in ``target``, the recording that each clip was cut from in
+``groups`` and, where the data set has folds, these in ``fold`` and ``cv``.
+"""
+
+from ._esc50 import fetch_esc50, load_esc50
+from ._folder import AUDIO_EXTENSIONS, load_audio_folder
+from ._fsdd import fetch_fsdd, load_fsdd
 from ._synthetic import make_sounds
+from ._table import load_audio_table
+from ._urbansound8k import fetch_urbansound8k, load_urbansound8k
 
-__all__ = ["make_sounds"]
+__all__ = [
+    "AUDIO_EXTENSIONS",
+    "fetch_esc50",
+    "fetch_fsdd",
+    "fetch_urbansound8k",
+    "load_audio_folder",
+    "load_audio_table",
+    "load_esc50",
+    "load_fsdd",
+    "load_urbansound8k",
+    "make_sounds",
+]

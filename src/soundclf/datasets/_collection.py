@@ -1,0 +1,108 @@
+"""What every loader ends with: rows of metadata become a Bunch."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import PredefinedSplit
+from sklearn.utils import Bunch
+
+from .._params import Rule, names
+from ..exceptions import AudioError, AudioWarning
+
+__all__ = ["MISSING", "collected", "counted", "existing_folder", "listed", "present"]
+
+MISSING: tuple[Rule, ...] = (names(["raise", "skip", "keep"]),)
+_LISTED = 5  # of a long list in a message
+
+
+def listed(items: Sequence[Any]) -> str:
+    """Name the first few of many things."""
+    shown = ", ".join(map(str, items[:_LISTED]))
+    return shown if len(items) <= _LISTED else f"{shown} and {len(items) - _LISTED} more"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def existing_folder(root: Any, what: str) -> Path:
+    """Give a folder that is there."""
+    folder = Path(root)
+    if not folder.is_dir():
+        reason = "it is not a folder" if folder.exists() else "there is no such folder"
+        raise NotADirectoryError(f"{what} cannot be read from {str(folder)!r}: {reason}")
+    return folder
+
+
+def present(paths: Sequence[str], missing: str, where: str) -> np.ndarray:
+    """Say which files to keep: those that are there, or all; ``where`` ends the sentence about those that are not."""
+    there = np.array([Path(path).is_file() for path in paths], bool)
+    absent = [f"row {i}: {path}" for i, path in enumerate(paths) if not there[i]]
+    if absent and missing != "keep":
+        sentence = f"{len(absent):,} of {counted(len(paths), 'file')} {where} are not there: {listed(absent)}"
+        if missing == "raise":
+            raise AudioError(sentence)
+        warnings.warn(f"{sentence}. Their rows are left out", AudioWarning, stacklevel=4)
+    return there | (missing == "keep")
+
+
+def collected(
+    paths: Sequence[str],
+    labels: Sequence[str],
+    *,
+    groups: Sequence[Any] | None = None,
+    fold: Sequence[Any] | None = None,
+    frame: Mapping[str, Sequence[Any]] | None = None,
+    kept: np.ndarray | None = None,
+    descr: str,
+    return_X_y: bool,
+    **more: Any,
+) -> Any:
+    """Assemble a Bunch, or data and target alone, from the rows that are ``kept``."""
+    kept = np.ones(len(paths), bool) if kept is None else kept
+    data = np.array([*paths, None], dtype=object)[:-1][kept]  # None keeps NumPy from making an array of characters
+    target = np.asarray(labels, dtype=str)[kept]
+    if not len(data):
+        raise AudioError("there is no clip among the files")
+    if return_X_y:
+        return data, target
+    bunch = Bunch(data=data, target=target, target_names=np.unique(target).tolist(), DESCR=descr)
+    bunch.groups = None if groups is None else np.asarray(groups, dtype=str)[kept]
+    bunch.fold, bunch.cv = None, None
+    if fold is not None:
+        bunch.fold = np.asarray(_numbers(fold))[kept]
+        bunch.cv = PredefinedSplit(np.unique(bunch.fold, return_inverse=True)[1])
+    columns = {"path": paths} if frame is None else frame
+    bunch.frame = _data_frame(
+        {name: [values[i] for i in np.flatnonzero(kept).tolist()] for name, values in columns.items()}
+    )
+    bunch.missing = [str(path) for path, keep in zip(paths, kept, strict=True) if not keep]
+    bunch.update(more)
+    return bunch
+
+
+def _numbers(values: Sequence[Any]) -> Sequence[Any]:
+    """Read whole numbers where all values are such."""
+    try:
+        return [int(str(value)) for value in values]
+    except ValueError:
+        return [str(value) for value in values]
+
+
+def _data_frame(columns: Mapping[str, list[Any]]) -> Any:
+    """Make a DataFrame, with numbers where a column holds nothing else; None without pandas."""
+    try:
+        import pandas as pd
+    except ImportError:
+        return None
+    frame = pd.DataFrame(dict(columns))
+    for name in frame.columns:
+        with contextlib.suppress(ValueError, TypeError):
+            frame[name] = pd.to_numeric(frame[name])
+    return frame

@@ -1,0 +1,209 @@
+"""ESC-50 and its part ESC-10: environmental sounds in five folds."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .._params import NONE, Rule, check_params, names
+from ._collection import MISSING, collected, counted, existing_folder, present
+from ._fetch import Archive, fetched
+from ._table import read_csv
+
+__all__ = ["fetch_esc50", "load_esc50"]
+
+_ARCHIVE = Archive(
+    name="ESC-50",
+    url="https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip",
+    checksum=None,  # archives of a branch are made anew; what is inside is checked instead
+    inside={"meta/esc50.csv": "md5:54a0d0055a10bb7df84ad340a148722e"},
+    size="0.6 GB",
+    loader="load_esc50",
+)
+
+_DESCR = """{name}: recordings of environmental sounds, 5 s each, {n_classes} classes, in 5 official folds.
+
+Here are {clips} from {recordings}{absent}; `groups` holds the Freesound recording of each clip. The folds
+keep recordings whole.
+
+Licence: CC BY-NC 3.0 (ESC-10: CC BY 3.0). K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", 23rd ACM
+International Conference on Multimedia, 2015.
+"""
+
+_CLASS_FOLDER = re.compile(r"\d{3} - (.+)")
+_CLIP_NAME = re.compile(r"(\d)-(\d+)-([A-Z])\.(?:ogg|wav)", re.IGNORECASE)
+_SUBSETS: dict[str, tuple[Rule, ...]] = {"subset": (NONE, names(["esc10"])), "missing": MISSING}
+
+
+def load_esc50(
+    root: str | os.PathLike[str],
+    *,
+    subset: Literal["esc10"] | None = None,
+    missing: Literal["raise", "skip", "keep"] = "skip",
+    return_X_y: bool = False,
+) -> Any:
+    """Load paths and labels of ESC-50 or ESC-10 from its folder.
+
+    Two layouts are read: that of the ESC-50 archive, with ``meta/esc50.csv`` and ``audio``, and the older one of ESC-10
+    and ESC-50, with a folder such as ``001 - Dog bark`` for each class.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The data set's folder.
+    subset : "esc10", default=None
+        Keep only ESC-10's part of an ESC-50 archive. A folder of the older layout must be ESC-10's already.
+    missing : {"raise", "skip", "keep"}, default="skip"
+        What to do about clips that the metadata lists and whose file is not there: raise an AudioError, leave them out
+        with a warning, or keep their rows. The older layout has no metadata.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        With these attributes, in the order of the metadata or, without one, of classes and file names:
+
+        data : ndarray of shape (n_clips,), object
+            Paths of the files, as str.
+        target : ndarray of shape (n_clips,), str
+            Class, as the data set spells it: "dog" in the archive, "Dog bark" in the older layout.
+        target_names : list of str
+            The classes that occur, sorted.
+        groups : ndarray of shape (n_clips,), str
+            The Freesound recording that the clip was cut from.
+        fold : ndarray of shape (n_clips,), int
+            Official fold, 1 to 5.
+        cv : sklearn.model_selection.PredefinedSplit
+            Each fold in turn as the test set.
+        frame : pandas.DataFrame or None
+            The metadata of the rows; None without pandas.
+        missing : list of str
+            Paths of the files that were left out.
+        DESCR : str
+            What it is, counts, licence and citation.
+
+    Raises
+    ------
+    NotADirectoryError, FileNotFoundError
+        If ``root`` is not there, or holds neither layout.
+    AudioError
+        If no file is there, and with ``missing="raise"`` if one is not.
+    ValueError
+        For ``subset="esc10"`` on an older folder of other than ten classes.
+
+    Warns
+    -----
+    AudioWarning
+        With ``missing="skip"``, if files are not there: how many and which.
+
+    References
+    ----------
+    .. [1] K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM Multimedia 2015.
+    """
+    check_params("load_esc50", {"subset": subset, "missing": missing}, _SUBSETS)
+    folder = existing_folder(root, "ESC-50")
+    metadata = folder / "meta" / "esc50.csv"
+    frame = _from_archive(metadata, subset) if metadata.is_file() else _from_class_folders(folder, subset)
+    paths = [str(folder / path) for path in frame.pop("path")]
+    kept = present(paths, missing, "of ESC-50")
+    classes, recordings = set(frame["category"]), np.asarray(frame["src_file"])[kept]
+    name = "ESC-10" if subset == "esc10" or len(classes) == 10 else "ESC-50"
+    descr = _DESCR.format(
+        name=name,
+        n_classes=len(classes),
+        clips=counted(int(kept.sum()), "clip"),
+        recordings=counted(len(set(recordings.tolist())), "recording"),
+        absent="" if kept.all() else f" ({counted(int((~kept).sum()), 'file')} being absent)",
+    )
+    return collected(
+        paths,
+        frame["category"],
+        groups=frame["src_file"],
+        fold=frame["fold"],
+        frame=frame,
+        kept=kept,
+        descr=descr,
+        return_X_y=return_X_y,
+    )
+
+
+def _from_archive(metadata: Path, subset: str | None) -> dict[str, Sequence[Any]]:
+    columns = read_csv(metadata)
+    absent = [name for name in ("filename", "fold", "category", "esc10", "src_file") if name not in columns]
+    if absent:
+        raise ValueError(f"The table {str(metadata)!r} is not ESC-50's: it has no column {absent[0]!r}")
+    rows = [i for i, value in enumerate(columns["esc10"]) if subset is None or value == "True"]
+    chosen = {name: [values[i] for i in rows] for name, values in columns.items()}
+    return {**chosen, "path": [f"audio/{name}" for name in chosen["filename"]]}
+
+
+def _from_class_folders(root: Path, subset: str | None) -> dict[str, Sequence[Any]]:
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and _CLASS_FOLDER.fullmatch(path.name))
+    if not folders:
+        raise FileNotFoundError(
+            f"{str(root)!r} is not a folder of ESC-50 or ESC-10: it has neither meta/esc50.csv nor folders such as "
+            "'001 - Dog bark'"
+        )
+    if subset == "esc10" and len(folders) != 10:
+        raise ValueError(f"{str(root)!r} has {len(folders)} classes, and which of them are ESC-10's is not told in it")
+    columns: dict[str, list[Any]] = {name: [] for name in ("path", "filename", "fold", "category", "src_file", "take")}
+    for folder in folders:
+        category = _CLASS_FOLDER.fullmatch(folder.name)
+        for file in sorted(folder.iterdir()):
+            name = _CLIP_NAME.fullmatch(file.name)
+            if name and category:
+                row = (f"{folder.name}/{file.name}", file.name, name[1], category[1], name[2], name[3])
+                for column, value in zip(columns.values(), row, strict=True):
+                    column.append(value)
+    return dict(columns)
+
+
+def fetch_esc50(
+    data_home: str | os.PathLike[str] | None = None,
+    *,
+    subset: Literal["esc10"] | None = None,
+    url: str | None = None,
+    checksum: str | None = None,
+    verbose: int = 1,
+    return_X_y: bool = False,
+) -> Any:
+    """Download ESC-50 unless it is there, and load it or its part ESC-10.
+
+    The archive of 0.6 GB is made anew by its host from time to time and has no checksum of its own; its metadata is
+    checked instead, every file in it by the archive's own sums, and that no clip is missing. Only a complete data set
+    is ever left in ``data_home``.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Where data sets are kept; by default "soundclf" in the user's cache folder.
+    subset : "esc10", default=None
+        Load only ESC-10's part; the whole archive is downloaded all the same.
+    url : str, default=None
+        Another address of the archive, such as a mirror's.
+    checksum : str, default=None
+        What the archive must match, as "md5:..." or "sha256:...", in place of the check of its metadata.
+    verbose : int, default=1
+        With 1 or more, a progress bar.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        As from :func:`load_esc50`.
+
+    Raises
+    ------
+    DownloadError
+        If the archive cannot be fetched, does not match its checksum, or holds what it must not.
+    """
+    check_params("fetch_esc50", {"subset": subset}, {"subset": _SUBSETS["subset"]})
+    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose)
+    return load_esc50(folder, subset=subset, missing="raise", return_X_y=return_X_y)

@@ -1,0 +1,222 @@
+"""Sounds in folders, one for each class."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from .._params import NONE, Rule, check_params, names
+from ..audio import stream_clip
+from ..exceptions import AudioError, AudioWarning
+from ._collection import collected, counted, existing_folder, listed
+
+__all__ = ["AUDIO_EXTENSIONS", "load_audio_folder"]
+
+AUDIO_EXTENSIONS = (
+    ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".w64", ".wav",
+)  # fmt: skip
+_UNREADABLE = (".aac", ".ac3", ".amr", ".ape", ".m4a", ".mka", ".mp4", ".webm", ".wma", ".wv")  # sounds, all the same
+
+Namer = str | re.Pattern[str] | Callable[[Path], Any]
+
+_NAMER = Rule(
+    "a regular expression or a function of a path",
+    lambda v: callable(v) or isinstance(v, re.Pattern) or (isinstance(v, str) and _compiles(v)),
+)
+_PARAMETERS: dict[str, tuple[Rule, ...]] = {
+    "label": (names(["parent"]), _NAMER),
+    "group": (NONE, _NAMER),
+    "extensions": (
+        Rule(
+            'a list of file name endings such as ".wav"',
+            lambda v: not isinstance(v, str) and all(isinstance(e, str) and e.startswith(".") for e in v),
+        ),
+    ),
+    "errors": (names(["keep", "skip", "raise"]),),
+}
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def load_audio_folder(
+    root: str | os.PathLike[str],
+    *,
+    label: Literal["parent"] | Namer = "parent",
+    group: Namer | None = None,
+    extensions: Iterable[str] = AUDIO_EXTENSIONS,
+    errors: Literal["keep", "skip", "raise"] = "keep",
+    return_X_y: bool = False,
+) -> Any:
+    """Load the paths of sounds that lie in folders, one for each class.
+
+    Folders within folders are searched too, links among them. Files and folders whose names start with a dot, and
+    files with other extensions, are ignored; ``DESCR`` says how many, ``ignored`` which.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder that holds the folders of the classes.
+    label : "parent", str, re.Pattern or callable, default="parent"
+        Where a clip's label comes from: the name of the folder that it lies in, or what a regular expression finds in
+        the file's name, or what a function makes of the file's path. Of a regular expression, the first group counts
+        if it has one, else the whole match. With "parent", files that lie in ``root`` itself are ignored.
+    group : str, re.Pattern or callable, default=None
+        Where the recording that a clip was cut from is named, in the same ways.
+    extensions : iterable of str, default=AUDIO_EXTENSIONS
+        Endings of the names of sounds, upper or lower case: by default those of the formats that libsndfile reads.
+    errors : {"keep", "skip", "raise"}, default="keep"
+        What to do about files that cannot be decoded: keep them for the transformer to tell of, without opening any;
+        or decode all of them, and leave out such files with a warning that lists them, or raise an AudioError.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        With these attributes, rows sorted by path:
+
+        data : ndarray of shape (n_clips,), object
+            Paths of the files, as str.
+        target : ndarray of shape (n_clips,), str
+            Labels.
+        target_names : list of str
+            The labels that occur, sorted.
+        groups : ndarray of shape (n_clips,), str, or None
+            The recording of each clip, with ``group``.
+        fold, cv : None
+            There are no official folds.
+        frame : pandas.DataFrame or None
+            Path, label and group; None without pandas.
+        ignored : list of str
+            Paths of the files that were passed over.
+        missing : list of str
+            Paths of the files that cannot be decoded and were left out.
+        DESCR : str
+            A short description.
+
+    Raises
+    ------
+    NotADirectoryError
+        If ``root`` is no folder.
+    AudioError
+        If there is no sound in it, and with ``errors="raise"``.
+    ValueError
+        For a file name that a regular expression does not match.
+    ParameterError
+        For a parameter outside its range.
+
+    Warns
+    -----
+    AudioWarning
+        For sounds in formats that cannot be read, and for files left out.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from soundclf.datasets import load_audio_folder, make_sounds
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = make_sounds(6, classes=["bell", "rain"], directory=folder, random_state=0)
+    ...     sounds = load_audio_folder(folder, group=r"(.+)-")
+    >>> sounds.target.tolist()
+    ['bell', 'bell', 'bell', 'rain', 'rain', 'rain']
+    >>> sounds.groups.tolist()
+    ['bell-000', 'bell-000', 'bell-000', 'rain-000', 'rain-000', 'rain-000']
+    """
+    endings = extensions if isinstance(extensions, str) else tuple(extensions)
+    values = {"label": label, "group": group, "extensions": endings, "errors": errors}
+    check_params("load_audio_folder", values, _PARAMETERS)
+    folder = existing_folder(root, "An audio folder")
+    known = {ending.lower() for ending in endings}
+    sounds, ignored, foreign = [], [], []
+    for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.suffix.lower() not in known or (label == "parent" and path.parent == folder):
+            ignored.append(str(path))
+            if not hidden and path.suffix.lower() in _UNREADABLE:
+                foreign.append(path.relative_to(folder).as_posix())
+        else:
+            sounds.append(path)
+    if foreign:
+        warnings.warn(
+            f"{counted(len(foreign), 'sound')} in formats that cannot be read: {listed(foreign)}. Convert them, for "
+            "example to FLAC",
+            AudioWarning,
+            stacklevel=2,
+        )
+    if not sounds:
+        raise AudioError(
+            f"the folder {str(folder)!r} holds no sounds in sub-folders; files passed over: {len(ignored)}"
+        )
+    undecodable = [] if errors == "keep" else _undecodable(sounds, errors)
+    sounds = [path for path in sounds if str(path) not in set(undecodable)]
+    labels = [path.parent.name if label == "parent" else _named(label, path, "label") for path in sounds]
+    groups = None if group is None else [_named(group, path, "group") for path in sounds]
+    paths = [str(path) for path in sounds]
+    columns = {"path": paths, "label": labels} | ({} if groups is None else {"group": groups})
+    descr = (
+        f"{counted(len(paths), 'sound')} of {len(set(labels))} classes below {str(folder)!r}; "
+        f"{counted(len(ignored), 'hidden or other file')} ignored, {len(undecodable)} left out as undecodable."
+    )
+    return collected(
+        paths,
+        labels,
+        groups=groups,
+        frame=columns,
+        descr=descr,
+        return_X_y=return_X_y,
+        ignored=ignored,
+        missing=undecodable,
+    )
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Walk through folders, those behind links too, each once."""
+    seen: set[str] = set()
+    for parent, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        yield from (Path(parent, name) for name in files)
+
+
+def _named(namer: Any, path: Path, what: str) -> str:
+    """Apply a regular expression or a function to a file."""
+    if callable(namer):
+        return str(namer(path))
+    match = re.search(namer, path.name)
+    if match is None:
+        pattern = namer.pattern if isinstance(namer, re.Pattern) else namer
+        raise ValueError(f"The {what} expression {pattern!r} does not match the file name {path.name!r} ({path})")
+    return str(match[1] if match.re.groups else match[0])
+
+
+def _undecodable(sounds: Iterable[Path], errors: str) -> list[str]:
+    bad, reasons = [], []
+    for path in sounds:
+        try:
+            for _ in stream_clip(path):
+                pass
+        except AudioError as error:
+            if errors == "raise":
+                raise
+            bad.append(str(path))
+            reasons.append(str(error))
+    if bad:
+        shown = " ".join(reasons[:10]) + (f" And {len(bad) - 10} more." if len(bad) > 10 else "")
+        warnings.warn(
+            f"{counted(len(bad), 'file')} cannot be decoded and left out. {shown}", AudioWarning, stacklevel=3
+        )
+    return bad

@@ -1,0 +1,193 @@
+"""Sounds listed in a table."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .._params import NONE, Rule, check_params
+from ._collection import MISSING, collected, counted, listed, present
+
+__all__ = ["load_audio_table", "read_csv"]
+
+_NAME = Rule("the name of a column", lambda v: isinstance(v, str))
+_PARAMETERS: dict[str, tuple[Rule, ...]] = {
+    "path": (_NAME,),
+    "label": (_NAME,),
+    "group": (NONE, _NAME),
+    "fold": (NONE, _NAME),
+    "root": (NONE, Rule("a path", lambda v: isinstance(v, str | os.PathLike))),
+    "missing": MISSING,
+}
+
+
+def load_audio_table(
+    table: Any,
+    *,
+    path: str = "path",
+    label: str = "label",
+    group: str | None = None,
+    fold: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    missing: Literal["raise", "skip", "keep"] = "raise",
+    return_X_y: bool = False,
+) -> Any:
+    r"""Load paths and labels of sounds from a table.
+
+    Parameters
+    ----------
+    table : str, path-like or pandas.DataFrame
+        A CSV, TSV or Parquet file, told apart by its extension, or a DataFrame. Parquet needs pandas and pyarrow.
+    path : str, default="path"
+        The column that holds the files' paths.
+    label : str, default="label"
+        The column that holds the labels.
+    group : str, default=None
+        The column that names the recording each clip was cut from.
+    fold : str, default=None
+        The column that holds the fold each clip belongs to.
+    root : str or path-like, default=None
+        What relative paths start from: by default the folder of the table's file, or the working directory for a
+        DataFrame.
+    missing : {"raise", "skip", "keep"}, default="raise"
+        What to do about rows whose file is not there: raise an AudioError that names them, leave them out with a
+        warning, or keep them.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        With these attributes, in the order of the table:
+
+        data : ndarray of shape (n_clips,), object
+            Paths of the files, as str.
+        target : ndarray of shape (n_clips,), str
+            Labels.
+        target_names : list of str
+            The labels that occur, sorted.
+        groups : ndarray of shape (n_clips,), str, or None
+            The recording of each clip, with ``group``.
+        fold : ndarray of shape (n_clips,), or None
+            The fold of each clip, with ``fold``: int where all are whole numbers, else str.
+        cv : sklearn.model_selection.PredefinedSplit or None
+            Each fold in turn as the test set, in sorted order.
+        frame : pandas.DataFrame or None
+            All columns; None without pandas.
+        missing : list of str
+            Paths of the rows that were left out.
+        DESCR : str
+            A short description.
+
+    Raises
+    ------
+    AudioError
+        With ``missing="raise"``, naming the rows, counted from 0, whose file is not there.
+    ValueError
+        For columns that the table lacks, empty cells in them, and other kinds of files.
+    ParameterError
+        For a parameter outside its range.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from soundclf.datasets import load_audio_table, make_sounds
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = make_sounds(2, classes=["bell", "rain"], directory=folder, random_state=0).data
+    ...     table = Path(folder, "sounds.csv")
+    ...     _ = table.write_text(f"path,label,day\n{paths[0]},bell,1\n{paths[1]},rain,2\n")
+    ...     sounds = load_audio_table(table, fold="day")
+    >>> sounds.target.tolist(), sounds.fold.tolist()
+    (['bell', 'rain'], [1, 2])
+    """
+    values = {"path": path, "label": label, "group": group, "fold": fold, "root": root, "missing": missing}
+    check_params("load_audio_table", values, _PARAMETERS)
+    columns, home, name = _columns(table)
+    wanted = {"path": path, "label": label, "group": group, "fold": fold}
+    for role, column in wanted.items():
+        if column is not None and column not in columns:
+            raise ValueError(f"{name} has no column {column!r} for {role}; it has {listed(list(columns))}")
+    cells = {role: _cells(columns[column], column, name) for role, column in wanted.items() if column is not None}
+    base = Path(home if root is None else root)
+    paths = [str(base / cell) for cell in cells["path"]]
+    kept = present(paths, missing, f"of {name}")
+    descr = f"{counted(int(kept.sum()), 'sound')} of {len(set(cells['label']))} classes from {name}."
+    return collected(
+        paths,
+        cells["label"],
+        groups=cells.get("group"),
+        fold=cells.get("fold"),
+        frame=columns,
+        kept=kept,
+        descr=descr,
+        return_X_y=return_X_y,
+    )
+
+
+def _columns(table: Any) -> tuple[dict[str, Sequence[Any]], Path, str]:
+    """Give a table's columns, the folder it lies in and what to call it."""
+    if hasattr(table, "columns") and hasattr(table, "iloc"):
+        return _plain(table), Path(), "The DataFrame"
+    if not isinstance(table, str | os.PathLike):
+        raise TypeError(f"table must be a path or a DataFrame, got {type(table).__name__}")
+    file = Path(table)
+    name = f"The table {str(file)!r}"
+    if not file.is_file():
+        raise FileNotFoundError(f"{name} is not there")
+    suffix = file.suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        try:
+            import pandas as pd
+
+            frame = pd.read_parquet(file)
+        except ImportError as error:
+            raise ImportError(f"{name} is a Parquet file, which pandas and pyarrow are needed for: {error}") from error
+        return _plain(frame), file.parent, name
+    if suffix not in (".csv", ".tsv"):
+        raise ValueError(f"{name} must be a .csv, .tsv or .parquet file")
+    return read_csv(file, "," if suffix == ".csv" else "\t"), file.parent, name
+
+
+def _plain(frame: Any) -> dict[str, Sequence[Any]]:
+    """Give a DataFrame's columns as lists, None for what is missing."""
+    columns = {str(name): frame[name] for name in frame.columns}
+    return {
+        name: [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
+        for name, column in columns.items()
+    }
+
+
+def read_csv(file: Path, delimiter: str = ",") -> dict[str, Sequence[Any]]:
+    """Read a CSV file, cell by cell as it stands."""
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.reader(lines, delimiter=delimiter)
+        try:
+            header = next(reader, None)
+            if not header:
+                raise ValueError(f"The table {str(file)!r} is empty")
+            rows = []
+            for row in reader:
+                if row and len(row) != len(header):
+                    raise ValueError(
+                        f"The table {str(file)!r} has {len(header)} columns, line {reader.line_num} {len(row)} cells"
+                    )
+                if row:
+                    rows.append(row)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"The table {str(file)!r} cannot be read as UTF-8 text: {error}") from error
+    return {name: [row[i] for row in rows] for i, name in enumerate(header)}
+
+
+def _cells(values: Sequence[Any], column: str, name: str) -> list[str]:
+    """Give cells as text, all of them filled."""
+    empty = [i for i, value in enumerate(values) if value is None or not str(value).strip()]
+    if empty:
+        raise ValueError(f"{name} has empty cells in column {column!r}, in rows {listed(empty)} counted from 0")
+    whole = all(isinstance(value, float | np.floating) and float(value).is_integer() for value in values)
+    return [str(int(value)) if whole else str(value) for value in values]

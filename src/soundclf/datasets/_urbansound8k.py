@@ -1,0 +1,173 @@
+"""UrbanSound8K: 8,732 slices of city sounds in ten folds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from .._params import check_params
+from ._collection import MISSING, collected, counted, existing_folder, present
+from ._fetch import Archive, fetched
+from ._table import read_csv
+
+__all__ = ["fetch_urbansound8k", "load_urbansound8k"]
+
+_ARCHIVE = Archive(
+    name="UrbanSound8K",
+    url="https://zenodo.org/records/1203745/files/UrbanSound8K.tar.gz",
+    checksum="md5:9aa69802bbf37fb986f71ec1483a196e",
+    size="6.0 GB",
+    loader="load_urbansound8k",
+)
+
+_DESCR = """UrbanSound8K: slices of up to 4 s of recordings of city sounds, in 10 official folds.
+
+The metadata lists {rows:,} slices from {recordings:,} recordings; here are {here:,} of them{absent}.
+
+Slices in the metadata, by class and fold:
+
+{table}
+
+`groups` holds the Freesound recording (fsID) of each slice. The folds keep all but a few recordings whole; a random
+split does not, and overstates accuracy by tens of points.
+
+Licence: CC BY-NC 3.0. J. Salamon, C. Jacoby, J. P. Bello, "A Dataset and Taxonomy for Urban Sound Research", 22nd ACM
+International Conference on Multimedia, 2014.
+"""
+
+
+def load_urbansound8k(
+    root: str | os.PathLike[str],
+    *,
+    missing: Literal["raise", "skip", "keep"] = "skip",
+    return_X_y: bool = False,
+) -> Any:
+    """Load paths and labels of UrbanSound8K from its folder.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder that holds ``metadata/UrbanSound8K.csv`` and ``audio/fold1`` to ``audio/fold10``.
+    missing : {"raise", "skip", "keep"}, default="skip"
+        What to do about slices that the metadata lists and whose file is not there: raise an AudioError, leave them
+        out with a warning, or keep their rows.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        With these attributes, in the order of the metadata:
+
+        data : ndarray of shape (n_clips,), object
+            Paths of the files, as str.
+        target : ndarray of shape (n_clips,), str
+            Class, such as "dog_bark".
+        target_names : list of str
+            The classes that occur, sorted.
+        groups : ndarray of shape (n_clips,), str
+            The Freesound recording that the slice was cut from.
+        fold : ndarray of shape (n_clips,), int
+            Official fold, 1 to 10.
+        cv : sklearn.model_selection.PredefinedSplit
+            Each fold in turn as the test set.
+        frame : pandas.DataFrame or None
+            The metadata of the rows; None without pandas.
+        missing : list of str
+            Paths of the files that were left out.
+        DESCR : str
+            What it is, counts by class and fold, licence and citation.
+
+    Raises
+    ------
+    NotADirectoryError, FileNotFoundError
+        If ``root`` or the metadata in it is not there.
+    AudioError
+        If no file is there, and with ``missing="raise"`` if one is not.
+
+    Warns
+    -----
+    AudioWarning
+        With ``missing="skip"``, if files are not there: how many and which.
+
+    References
+    ----------
+    .. [1] J. Salamon, C. Jacoby, J. P. Bello, "A Dataset and Taxonomy for Urban Sound Research", ACM Multimedia 2014.
+    """
+    check_params("load_urbansound8k", {"missing": missing}, {"missing": MISSING})
+    folder = existing_folder(root, "UrbanSound8K")
+    metadata = folder / "metadata" / "UrbanSound8K.csv"
+    if not metadata.is_file():
+        raise FileNotFoundError(
+            f"UrbanSound8K's metadata is not at {str(metadata)!r}; root must be the folder that holds it and the audio"
+        )
+    frame = read_csv(metadata)
+    try:
+        names, folds, labels, recordings = (frame[name] for name in ("slice_file_name", "fold", "class", "fsID"))
+    except KeyError as error:
+        raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: it has no column {error}") from None
+    paths = [str(folder / "audio" / f"fold{fold}" / name) for fold, name in zip(folds, names, strict=True)]
+    kept = present(paths, missing, "of UrbanSound8K")
+    n_absent = sum(not Path(path).is_file() for path in paths)
+    descr = _DESCR.format(
+        rows=len(paths),
+        recordings=len(set(recordings)),
+        here=len(paths) - n_absent,
+        absent=f", {counted(n_absent, 'file')} being absent" if n_absent else "",
+        table=_counts(np.asarray(labels), np.asarray(folds, int)),
+    )
+    return collected(
+        paths, labels, groups=recordings, fold=folds, frame=frame, kept=kept, descr=descr, return_X_y=return_X_y
+    )
+
+
+def _counts(labels: np.ndarray, folds: np.ndarray) -> str:
+    numbers = np.unique(folds)
+    lines = ["class".ljust(18) + "".join(f"{number:>5}" for number in numbers) + "  all"]
+    for label in np.unique(labels):
+        counts = [int(np.sum((labels == label) & (folds == number))) for number in numbers]
+        lines.append(f"{label:<18}" + "".join(f"{count:5}" for count in counts) + f"{sum(counts):5}")
+    return "\n".join(lines)
+
+
+def fetch_urbansound8k(
+    data_home: str | os.PathLike[str] | None = None,
+    *,
+    url: str | None = None,
+    checksum: str | None = None,
+    verbose: int = 1,
+    return_X_y: bool = False,
+) -> Any:
+    """Download UrbanSound8K unless it is there, and load it.
+
+    The archive of 6.0 GB is checked against its published checksum and unpacked; only a complete data set is ever left
+    in ``data_home``.
+
+    Parameters
+    ----------
+    data_home : str or path-like, default=None
+        Where data sets are kept; by default "soundclf" in the user's cache folder.
+    url : str, default=None
+        Another address of the archive, such as a mirror's.
+    checksum : str, default=None
+        What the archive must match, as "md5:..." or "sha256:..."; by default the official archive's.
+    verbose : int, default=1
+        With 1 or more, a progress bar.
+    return_X_y : bool, default=False
+        Whether to return ``(data, target)`` alone.
+
+    Returns
+    -------
+    Bunch
+        As from :func:`load_urbansound8k`.
+
+    Raises
+    ------
+    DownloadError
+        If the archive cannot be fetched, does not match its checksum, or holds what it must not.
+    """
+    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose)
+    return load_urbansound8k(folder, missing="raise", return_X_y=return_X_y)
