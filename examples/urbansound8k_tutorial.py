@@ -1,70 +1,106 @@
 """
-The UrbanSound8K tutorial's experiment
-======================================
+The UrbanSound8K tutorial, step by step
+=======================================
 
-A well-known recipe classifies UrbanSound8K by the means of 40 MFCCs, with a dense network of 100, 200 and 100 units.
-This script repeats it on features of all 8,732 clips that somebody published, first with the tutorial's settings, then
-with this library's defaults, on the tutorial's random split. It needs the file
-``UrbanSound8K/mfcc40_mean_kaiser_fast.npz`` below the folder that ``SOUNDCLF_DATA`` names::
+A well-known recipe classifies UrbanSound8K by the means of 40 MFCCs, with a dense network of 100, 200 and 100 units, and
+reports 78.7 % on a random split. Here are its steps in this library.
 
-    SOUNDCLF_DATA=../shared/data python examples/urbansound8k_tutorial.py
-
-With the clips themselves, the features are one line: ``MFCCMeanTransformer(res_type="kaiser_fast").transform(paths)``.
+The clips and the published features of all 8,732 of them come from the folder that ``SOUNDCLF_DATA`` names. Without it,
+generated sounds take their place, and the accuracies mean little.
 """
 
 import os
+import tempfile
 import time
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.model_selection import PredefinedSplit, cross_val_score, train_test_split
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
 
-from soundclf import DenseAudioClassifier
+from soundclf import DenseAudioClassifier, MFCCMeanTransformer, load_clip
+from soundclf.datasets import load_audio_folder, load_urbansound8k, make_sounds
 
-folder = Path(os.environ.get("SOUNDCLF_DATA", "../shared/data"))
-published = np.load(folder / "UrbanSound8K" / "mfcc40_mean_kaiser_fast.npz", allow_pickle=False)
-X, y, fold = published["X"], published["y"], published["fold"]
-
-# %%
-# What is there: classes and how many clips each has.
-
-for label, count in zip(*np.unique(y, return_counts=True), strict=True):
-    print(f"{label:<18} {count:5d}")
+folder = Path(os.environ.get("SOUNDCLF_DATA", "../shared/data")) / "UrbanSound8K"
+real = folder.is_dir()
 
 # %%
-# The tutorial's split is random: slices of 698 recordings stand on both sides of it. What it measures is how well
-# recordings are recognised that were heard in training.
+# Look around
+# -----------
+# One call reads the metadata: paths, labels, folds and the recording that each clip was cut from. This copy of the data
+# set is partial, and ``missing="skip"`` would say so in a warning; ``"keep"`` keeps the rows of absent files.
 
-X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
+if real:
+    sounds = load_urbansound8k(folder, missing="keep")
+    clips = [path for path in sounds.data if Path(path).is_file()]
+else:
+    home = tempfile.TemporaryDirectory()
+    make_sounds(240, directory=home.name, random_state=0)
+    sounds = load_audio_folder(home.name, group=r"(.+)-")
+    clips = sounds.data
+print(sounds.frame.head())
+print(sounds.frame["class" if real else "label"].value_counts())
 
 # %%
-# The tutorial's settings: features as they are, dropout 0.5, all 200 epochs. It also lets the test rows choose the
-# epoch that is kept, which is one more thing not to do.
+# A clip as samples, mono and at 22,050 Hz, and its waveform. In a notebook, ``IPython.display.Audio(y, rate=22050)``
+# plays it.
 
+y = load_clip(clips[0])
+print(f"{len(y)} samples at 22,050 Hz: {len(y) / 22050:.2f} s")
+figure, axes = plt.subplots(figsize=(8, 2.5), layout="constrained")
+axes.plot(np.arange(len(y)) / 22050, y, linewidth=0.5)
+axes.set(xlabel="Time (s)", ylabel="Amplitude", title=Path(clips[0]).name)
+
+# %%
+# Features
+# --------
+# The tutorial loops over the files, with a progress bar, and averages 40 MFCCs over time. Here a transformer does so, on
+# all cores, and names its columns. ``res_type="kaiser_fast"`` is the resampler that the tutorial chose.
+
+features = MFCCMeanTransformer(res_type="kaiser_fast", n_jobs=-1, verbose=1).set_output(transform="pandas")
+table = features.fit_transform(clips)
+print(table.iloc[:3, :5])
+
+# %%
+# The features of all 8,732 clips, as published by somebody who followed the tutorial:
+
+if real:
+    published = np.load(folder / "mfcc40_mean_kaiser_fast.npz", allow_pickle=False)
+    X, labels = published["X"], published["y"]
+else:
+    X, labels = table.to_numpy(), sounds.target
+
+# %%
+# The network
+# -----------
+# The tutorial's settings: features as they are, dropout 0.5, all 200 epochs, and the test rows choose the epoch that is
+# kept, which is one thing not to do. Labels stay strings.
+
+X_train, X_test, y_train, y_test = train_test_split(X, labels, test_size=0.2, random_state=0)
 tutorial = DenseAudioClassifier(dropout=0.5, normalize=False, early_stopping=False, average=False, random_state=0)
 start = time.perf_counter()
 tutorial.fit(X_train, y_train, X_val=X_test, y_val=y_test)
-print(f"\nTutorial's settings: {tutorial.score(X_test, y_test):.4f} in {time.perf_counter() - start:.0f} s", end=" ")
-print("(the tutorial reports 0.7871)")
+seconds = time.perf_counter() - start
+print(f"Tutorial's settings: {tutorial.score(X_test, y_test):.4f} in {seconds:.0f} s (the tutorial reports 0.7871)")
 
 # %%
-# This library's defaults, which never see the test rows.
+# This library's defaults, which never see the test rows:
 
 start = time.perf_counter()
-ours = DenseAudioClassifier(random_state=0).fit(X_train, y_train)
-print(f"Our defaults:        {ours.score(X_test, y_test):.4f} in {time.perf_counter() - start:.0f} s")
+classifier = DenseAudioClassifier(random_state=0).fit(X_train, y_train)
+print(f"Our defaults:        {classifier.score(X_test, y_test):.4f} in {time.perf_counter() - start:.0f} s")
 
 # %%
-# The probabilities of the ten classes for a clip.
+# A new file
+# ----------
+# From a path to the probabilities of the ten classes. A pipeline holds both steps, can be saved with joblib, and answers
+# in a fresh process without TensorFlow.
 
-for p, label in sorted(zip(ours.predict_proba(X_test[:1])[0], ours.classes_, strict=True), reverse=True):
+pipeline = make_pipeline(MFCCMeanTransformer(res_type="kaiser_fast"), classifier)
+for p, label in sorted(zip(pipeline.predict_proba(clips[:1])[0], pipeline.classes_, strict=True), reverse=True)[:5]:
     print(f"    {label:<18} {p:6.1%}")
 
 # %%
-# The same by the data set's official folds, which keep (all but five) recordings on one side. This is how well sounds
-# are classified that were not heard before.
-
-if os.environ.get("SOUNDCLF_FOLDS"):  # ten fits each, a few minutes
-    for name, clf in (("Tutorial's settings", tutorial), ("Our defaults", ours)):
-        scores = cross_val_score(clf, X, y, cv=PredefinedSplit(fold))
-        print(f"{name + ', official folds:':<37} {scores.mean():.4f} +- {scores.std():.4f} over the folds")
+# The split above is random: slices of 698 recordings stand on both sides of it. What it measures is how well recordings
+# are recognised that were heard in training. The next example repeats the experiment by the official folds.
