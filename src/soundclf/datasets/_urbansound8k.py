@@ -120,7 +120,15 @@ def load_urbansound8k(
         table=_counts(np.asarray(labels), np.asarray(folds, int)),
     )
     return collected(
-        paths, labels, groups=recordings, fold=folds, frame=frame, kept=kept, descr=descr, return_X_y=return_X_y
+        paths,
+        labels,
+        groups=recordings,
+        fold=folds,
+        frame=frame,
+        numbers=True,
+        kept=kept,
+        descr=descr,
+        return_X_y=return_X_y,
     )
 
 
@@ -169,5 +177,12 @@ def fetch_urbansound8k(
     DownloadError
         If the archive cannot be fetched, does not match its checksum, or holds what it must not.
     """
-    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose)
+    folder = fetched(
+        _ARCHIVE,
+        data_home,
+        url=url,
+        checksum=checksum,
+        verbose=verbose,
+        load=lambda folder: load_urbansound8k(folder, missing="raise"),
+    )
     return load_urbansound8k(folder, missing="raise", return_X_y=return_X_y)
