@@ -31,11 +31,12 @@ class DataSetError(AudioError):
 def listed(items: Sequence[Any]) -> str:
     """Name the first few of many things."""
     shown = ", ".join(map(str, items[:_LISTED]))
-    return shown if len(items) <= _LISTED else f"{shown} and {len(items) - _LISTED} more"
+    return shown if len(items) <= _LISTED else f"{shown} and {len(items) - _LISTED:,} more"
 
 
 def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def existing_folder(root: Any, what: str) -> Path:

@@ -170,7 +170,7 @@ def load_audio_folder(
     paths = [str(path) for path in sounds]
     columns = {"path": paths, "label": labels} | ({} if groups is None else {"group": groups})
     descr = (
-        f"{counted(len(paths), 'sound')} of {len(set(labels))} classes below {str(folder)!r}; "
+        f"{counted(len(paths), 'sound')} of {counted(len(set(labels)), 'class')} below {str(folder)!r}; "
         f"{_passed_over(ignored)}, {len(undecodable)} left out as undecodable."
     )
     return collected(

@@ -89,8 +89,8 @@ def load_audio_table(
     AudioError
         With ``missing="raise"``, naming the rows, counted from 0, whose file is not there.
     ValueError
-        For columns that the table lacks or has twice, empty cells in them, lines with too few or too many cells, and
-        other kinds of files.
+        For columns that the table lacks or has twice, empty cells in them, no rows, lines with too few or too many
+        cells, and other kinds of files.
     ImportError
         For a Parquet file without pandas and pyarrow.
     ParameterError
@@ -118,10 +118,13 @@ def load_audio_table(
         if column is not None and column not in columns:
             raise ValueError(f"{_start(name)} has no column {column!r} for {role}; it has {listed(list(columns))}")
     cells = {role: _cells(columns[column], column, name) for role, column in wanted.items() if column is not None}
+    if not cells["path"]:
+        raise ValueError(f"{_start(name)} has no rows")
     base = Path(home if root is None else root)
     paths = [str(base / cell) for cell in cells["path"]]
     kept = present(paths, missing, f"of {name}")
-    descr = f"{counted(int(kept.sum()), 'sound')} of {len(set(cells['label']))} classes from {name}."
+    n_classes = len({label for label, keep in zip(cells["label"], kept, strict=True) if keep})
+    descr = f"{counted(int(kept.sum()), 'sound')} of {counted(n_classes, 'class')} from {name}."
     return collected(
         paths,
         cells["label"],

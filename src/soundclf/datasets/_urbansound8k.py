@@ -109,6 +109,9 @@ def load_urbansound8k(
         names, folds, labels, recordings = (frame[name] for name in ("slice_file_name", "fold", "class", "fsID"))
     except KeyError as error:
         raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: it has no column {error}") from None
+    strange = next((fold for fold in folds if not fold.isdecimal()), None)
+    if strange is not None:
+        raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: a fold is {strange!r}")
     paths = [str(folder / "audio" / f"fold{fold}" / name) for fold, name in zip(folds, names, strict=True)]
     kept = present(paths, missing, "of UrbanSound8K")
     n_absent = sum(not Path(path).is_file() for path in paths)
