@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,28 @@ from sklearn.utils import Bunch
 from .._params import Rule, names
 from ..exceptions import AudioError, AudioWarning
 
-__all__ = ["MISSING", "collected", "counted", "existing_folder", "listed", "present"]
+__all__ = ["MISSING", "DataSetError", "collected", "counted", "existing_folder", "listed", "present"]
 
 MISSING: tuple[Rule, ...] = (names(["raise", "skip", "keep"]),)
 _LISTED = 5  # of a long list in a message
 
 
+class DataSetError(AudioError):
+    """An AudioError about many clips, whose sentence stands by itself."""
+
+    def __str__(self) -> str:
+        return f"{self.reason[:1].upper()}{self.reason[1:]}."
+
+
 def listed(items: Sequence[Any]) -> str:
     """Name the first few of many things."""
     shown = ", ".join(map(str, items[:_LISTED]))
-    return shown if len(items) <= _LISTED else f"{shown} and {len(items) - _LISTED} more"
+    return shown if len(items) <= _LISTED else f"{shown} and {len(items) - _LISTED:,} more"
 
 
 def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def existing_folder(root: Any, what: str) -> Path:
@@ -47,8 +55,8 @@ def present(paths: Sequence[str], missing: str, where: str) -> np.ndarray:
     if absent and missing != "keep":
         sentence = f"{len(absent):,} of {counted(len(paths), 'file')} {where} are not there: {listed(absent)}"
         if missing == "raise":
-            raise AudioError(sentence)
-        warnings.warn(f"{sentence}. Their rows are left out", AudioWarning, stacklevel=4)
+            raise DataSetError(sentence)
+        warnings.warn(f"{sentence}. Their rows are left out", AudioWarning, stacklevel=3)
     return there | (missing == "keep")
 
 
@@ -58,18 +66,23 @@ def collected(
     *,
     groups: Sequence[Any] | None = None,
     fold: Sequence[Any] | None = None,
-    frame: Mapping[str, Sequence[Any]] | None = None,
+    frame: Any,
+    numbers: bool = False,
     kept: np.ndarray | None = None,
     descr: str,
     return_X_y: bool,
     **more: Any,
 ) -> Any:
-    """Assemble a Bunch, or data and target alone, from the rows that are ``kept``."""
+    """Assemble a Bunch, or data and target alone, from the rows that are ``kept``.
+
+    ``frame`` is a DataFrame or a mapping of columns; of a mapping's columns, those that hold nothing but the text of
+    numbers become such with ``numbers``.
+    """
     kept = np.ones(len(paths), bool) if kept is None else kept
     data = np.array([*paths, None], dtype=object)[:-1][kept]  # None keeps NumPy from making an array of characters
     target = np.asarray(labels, dtype=str)[kept]
     if not len(data):
-        raise AudioError("there is no clip among the files")
+        raise DataSetError("not one clip of the data set is there")
     if return_X_y:
         return data, target
     bunch = Bunch(data=data, target=target, target_names=np.unique(target).tolist(), DESCR=descr)
@@ -78,10 +91,7 @@ def collected(
     if fold is not None:
         bunch.fold = np.asarray(_numbers(fold))[kept]
         bunch.cv = PredefinedSplit(np.unique(bunch.fold, return_inverse=True)[1])
-    columns = {"path": paths} if frame is None else frame
-    bunch.frame = _data_frame(
-        {name: [values[i] for i in np.flatnonzero(kept).tolist()] for name, values in columns.items()}
-    )
+    bunch.frame = _data_frame(frame, np.flatnonzero(kept), numbers)
     bunch.missing = [str(path) for path, keep in zip(paths, kept, strict=True) if not keep]
     bunch.update(more)
     return bunch
@@ -95,14 +105,14 @@ def _numbers(values: Sequence[Any]) -> Sequence[Any]:
         return [str(value) for value in values]
 
 
-def _data_frame(columns: Mapping[str, list[Any]]) -> Any:
-    """Make a DataFrame, with numbers where a column holds nothing else; None without pandas."""
+def _data_frame(columns: Any, rows: np.ndarray, numbers: bool) -> Any:
+    """Make a DataFrame of some rows; None without pandas."""
     try:
         import pandas as pd
     except ImportError:
         return None
-    frame = pd.DataFrame(dict(columns))
-    for name in frame.columns:
+    frame = pd.DataFrame(columns).iloc[rows].reset_index(drop=True)
+    for name in frame.columns if numbers else ():
         with contextlib.suppress(ValueError, TypeError):
             frame[name] = pd.to_numeric(frame[name])
     return frame

@@ -127,6 +127,7 @@ def load_esc50(
         groups=frame["src_file"],
         fold=frame["fold"],
         frame=frame,
+        numbers=True,
         kept=kept,
         descr=descr,
         return_X_y=return_X_y,
@@ -139,7 +140,8 @@ def _from_archive(metadata: Path, subset: str | None) -> dict[str, Sequence[Any]
     if absent:
         raise ValueError(f"The table {str(metadata)!r} is not ESC-50's: it has no column {absent[0]!r}")
     rows = [i for i, value in enumerate(columns["esc10"]) if subset is None or value == "True"]
-    chosen = {name: [values[i] for i in rows] for name, values in columns.items()}
+    chosen: dict[str, Sequence[Any]] = {name: [values[i] for i in rows] for name, values in columns.items()}
+    chosen["esc10"] = [value == "True" for value in chosen["esc10"]]
     return {**chosen, "path": [f"audio/{name}" for name in chosen["filename"]]}
 
 
@@ -205,5 +207,12 @@ def fetch_esc50(
         If the archive cannot be fetched, does not match its checksum, or holds what it must not.
     """
     check_params("fetch_esc50", {"subset": subset}, {"subset": _SUBSETS["subset"]})
-    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose)
+    folder = fetched(
+        _ARCHIVE,
+        data_home,
+        url=url,
+        checksum=checksum,
+        verbose=verbose,
+        load=lambda folder: load_esc50(folder, missing="raise"),
+    )
     return load_esc50(folder, subset=subset, missing="raise", return_X_y=return_X_y)

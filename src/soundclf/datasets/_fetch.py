@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
+import re
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from .._params import NONE, Rule, check_params, integer
 from ..exceptions import DownloadError
@@ -20,6 +22,9 @@ __all__ = ["Archive", "fetched"]
 
 _TIMEOUT = 30  # seconds of silence after which a connection counts as lost
 _RETRIES = 2
+_DAMAGES = (  # what unpacking raises; RuntimeError for encrypted members
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError,
+)  # fmt: skip
 
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "data_home": (NONE, Rule("a path", lambda v: isinstance(v, str | os.PathLike))),
@@ -31,7 +36,7 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
         NONE,
         Rule(
             '"md5:..." or "sha256:..." with a hexadecimal sum',
-            lambda v: isinstance(v, str) and v.partition(":")[0] in ("md5", "sha256") and v.partition(":")[2].isalnum(),
+            lambda v: isinstance(v, str) and re.fullmatch(r"md5:[\da-fA-F]{32}|sha256:[\da-fA-F]{64}", v) is not None,
         ),
     ),
     "verbose": (integer(0), Rule("True or False", lambda v: isinstance(v, bool))),
@@ -50,8 +55,16 @@ class Archive:
     inside: Mapping[str, str] = field(default_factory=dict)  # files in it and their checksums
 
 
-def fetched(archive: Archive, data_home: Any, *, url: str | None, checksum: str | None, verbose: Any) -> Path:
-    """Give the folder of an unpacked archive, downloading it if it is not there."""
+def fetched(
+    archive: Archive,
+    data_home: Any,
+    *,
+    url: str | None,
+    checksum: str | None,
+    verbose: Any,
+    load: Callable[[Path], Any],
+) -> Path:
+    """Give the folder of an unpacked archive, downloading it if it is not there; ``load`` fails if it is incomplete."""
     given = {"data_home": data_home, "url": url, "checksum": checksum, "verbose": verbose}
     check_params(f"fetch_{archive.loader.removeprefix('load_')}", given, _PARAMETERS)
     import pooch
@@ -60,15 +73,29 @@ def fetched(archive: Archive, data_home: Any, *, url: str | None, checksum: str 
     target = home / archive.name
     if target.is_dir():
         return target
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=home) as folder:
-        file = _downloaded(archive, Path(folder), url or archive.url, checksum or archive.checksum, bool(verbose))
+    if os.path.lexists(target):
+        raise DownloadError(f"{archive.name} belongs in {str(target)!r}, and what lies there is not a folder")
+    source = url or archive.url
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        aside = tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=home)
+    except OSError as error:
+        raise DownloadError(f"data_home={str(home)!r} cannot be used as a folder ({error.strerror})") from error
+    with aside as folder:
+        file = _downloaded(archive, Path(folder), source, checksum or archive.checksum, bool(verbose))
         unpacked = Path(folder, "unpacked")
-        _unpack(file, unpacked)
-        inside = list(unpacked.iterdir())
+        _unpack(file, unpacked, source)
+        inside = [path for path in unpacked.iterdir() if not path.name.startswith((".", "__MACOSX"))]
         root = inside[0] if len(inside) == 1 and inside[0].is_dir() else unpacked
         if checksum is None:
             _check_inside(archive, root)
+        try:
+            load(root)
+        except (OSError, ValueError) as error:
+            reason = str(error).replace(str(root), archive.name).rstrip(".")
+            raise DownloadError(
+                f"What was downloaded from {source} is not a complete {archive.name}: {reason}. Nothing was kept"
+            ) from error
         with contextlib.suppress(OSError):  # another process was first, and its copy is as good
             root.rename(target)
         if not target.is_dir():
@@ -80,14 +107,15 @@ def _downloaded(archive: Archive, folder: Path, url: str, checksum: str | None, 
     import pooch
     import requests
 
-    name = PurePosixPath(urlsplit(url).path).name or "archive"
-    downloads = pooch.create(folder, base_url="", registry={name: checksum}, urls={name: url}, retry_if_failed=_RETRIES)
+    downloads = pooch.create(
+        folder, base_url="", registry={"archive": checksum}, urls={"archive": url}, retry_if_failed=_RETRIES
+    )
     log = pooch.get_logger()
     level = log.level
     try:
         log.setLevel("WARNING")
-        return Path(downloads.fetch(name, downloader=pooch.HTTPDownloader(progressbar=verbose, timeout=_TIMEOUT)))
-    except requests.exceptions.RequestException as error:
+        return Path(downloads.fetch("archive", downloader=pooch.HTTPDownloader(progressbar=verbose, timeout=_TIMEOUT)))
+    except (requests.exceptions.RequestException, OSError) as error:
         raise DownloadError(
             f"{archive.name} ({archive.size}) cannot be downloaded from {url}: {_reason(error)}. Nothing was kept. If "
             f"the data set is on this machine already, use {archive.loader}(folder)"
@@ -102,19 +130,25 @@ def _downloaded(archive: Archive, folder: Path, url: str, checksum: str | None, 
 
 def _reason(error: Exception) -> str:
     import requests
+    import urllib3
 
+    cause = error.args[0] if error.args else None  # urllib3's
     if isinstance(error, requests.exceptions.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.exceptions.Timeout):
+    if isinstance(error, requests.exceptions.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
         return f"the server was silent for {_TIMEOUT} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection was cut in the middle"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no secure connection to the server could be made"
+    if isinstance(cause, urllib3.exceptions.ProtocolError):
+        return "the server cut the connection before an answer"
     if isinstance(error, requests.exceptions.ConnectionError):
         return "there is no connection to the server"
     return str(error)
 
 
-def _unpack(file: Path, folder: Path) -> None:
+def _unpack(file: Path, folder: Path, source: str) -> None:
     """Unpack an archive, or refuse all of it if anything in it would land elsewhere or is no file or folder."""
     folder.mkdir()
     try:
@@ -128,12 +162,19 @@ def _unpack(file: Path, folder: Path) -> None:
                 for member in tarred:
                     _check_name(member.name)
                     if not (member.isfile() or member.isdir()):
-                        raise DownloadError(f"The archive holds {member.name!r}, which is neither a file nor a folder")
-                tarred.extractall(folder, filter="data")
+                        raise DownloadError(
+                            f"The archive holds {member.name!r}, which is neither a file nor a folder; nothing of it "
+                            "was kept"
+                        )
+                    tarred.extract(member, folder, filter="data")
+                while tarred.fileobj and tarred.fileobj.read(1 << 20):  # to the sum at the end of a compressed file
+                    pass
         else:
-            raise DownloadError(f"What was downloaded as {file.name} is neither a zip nor a tar archive")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
-        raise DownloadError(f"The archive {file.name} cannot be unpacked: {error}") from error
+            raise DownloadError(f"What was downloaded from {source} is neither a zip nor a tar archive")
+    except DownloadError:
+        raise
+    except _DAMAGES as error:
+        raise DownloadError(f"The archive from {source} cannot be unpacked: {error}. Nothing was kept") from error
 
 
 def _check_name(name: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from .._params import NONE, Rule, check_params, names
 from ..audio import stream_clip
 from ..exceptions import AudioError, AudioWarning
-from ._collection import collected, counted, existing_folder, listed
+from ._collection import DataSetError, collected, counted, existing_folder, listed
 
 __all__ = ["AUDIO_EXTENSIONS", "load_audio_folder"]
 
@@ -25,7 +25,7 @@ Namer = str | re.Pattern[str] | Callable[[Path], Any]
 
 _NAMER = Rule(
     "a regular expression or a function of a path",
-    lambda v: callable(v) or isinstance(v, re.Pattern) or (isinstance(v, str) and _compiles(v)),
+    lambda v: callable(v) or (isinstance(getattr(v, "pattern", v), str) and _compiles(v)),
 )
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "label": (names(["parent"]), _NAMER),
@@ -33,14 +33,14 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "extensions": (
         Rule(
             'a list of file name endings such as ".wav"',
-            lambda v: not isinstance(v, str) and all(isinstance(e, str) and e.startswith(".") for e in v),
+            lambda v: isinstance(v, tuple) and all(isinstance(e, str) and e.startswith(".") for e in v),
         ),
     ),
     "errors": (names(["keep", "skip", "raise"]),),
 }
 
 
-def _compiles(pattern: str) -> bool:
+def _compiles(pattern: str | re.Pattern[str]) -> bool:
     try:
         re.compile(pattern)
     except re.error:
@@ -59,8 +59,9 @@ def load_audio_folder(
 ) -> Any:
     """Load the paths of sounds that lie in folders, one for each class.
 
-    Folders within folders are searched too, links among them. Files and folders whose names start with a dot, and
-    files with other extensions, are ignored; ``DESCR`` says how many, ``ignored`` which.
+    Folders within folders are searched too, links among them, each once: a folder that a link leads to as well counts
+    under its own name, not the link's. Files and folders whose names start with a dot, and files with other extensions,
+    are ignored; ``DESCR`` says how many, ``ignored`` which.
 
     Parameters
     ----------
@@ -111,7 +112,9 @@ def load_audio_folder(
     AudioError
         If there is no sound in it, and with ``errors="raise"``.
     ValueError
-        For a file name that a regular expression does not match.
+        For a file name that a regular expression does not match, and for an empty label or group.
+    OSError
+        For a folder that cannot be read.
     ParameterError
         For a parameter outside its range.
 
@@ -132,17 +135,18 @@ def load_audio_folder(
     >>> sounds.groups.tolist()
     ['bell-000', 'bell-000', 'bell-000', 'rain-000', 'rain-000', 'rain-000']
     """
-    endings = extensions if isinstance(extensions, str) else tuple(extensions)
+    listable = isinstance(extensions, Iterable) and not isinstance(extensions, str)
+    endings: Any = tuple(extensions) if listable else extensions
     values = {"label": label, "group": group, "extensions": endings, "errors": errors}
     check_params("load_audio_folder", values, _PARAMETERS)
     folder = existing_folder(root, "An audio folder")
-    known = {ending.lower() for ending in endings}
+    known = tuple(ending.lower() for ending in endings)
     sounds, ignored, foreign = [], [], []
     for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in known or (label == "parent" and path.parent == folder):
+        hidden, ending = _is_hidden(path, folder), path.name.lower()
+        if hidden or not ending.endswith(known) or (label == "parent" and path.parent == folder):
             ignored.append(str(path))
-            if not hidden and path.suffix.lower() in _UNREADABLE:
+            if not hidden and ending.endswith(_UNREADABLE):
                 foreign.append(path.relative_to(folder).as_posix())
         else:
             sounds.append(path)
@@ -154,18 +158,20 @@ def load_audio_folder(
             stacklevel=2,
         )
     if not sounds:
-        raise AudioError(
-            f"the folder {str(folder)!r} holds no sounds in sub-folders; files passed over: {len(ignored)}"
-        )
+        where = "no sounds in folders of classes" if label == "parent" else "no sounds"
+        raise DataSetError(f"the folder {str(folder)!r} holds {where}; {_passed_over(ignored)}")
     undecodable = [] if errors == "keep" else _undecodable(sounds, errors)
-    sounds = [path for path in sounds if str(path) not in set(undecodable)]
+    left_out = set(undecodable)
+    sounds = [path for path in sounds if str(path) not in left_out]
+    if not sounds:
+        raise DataSetError(f"not one sound in the folder {str(folder)!r} can be decoded")
     labels = [path.parent.name if label == "parent" else _named(label, path, "label") for path in sounds]
     groups = None if group is None else [_named(group, path, "group") for path in sounds]
     paths = [str(path) for path in sounds]
     columns = {"path": paths, "label": labels} | ({} if groups is None else {"group": groups})
     descr = (
-        f"{counted(len(paths), 'sound')} of {len(set(labels))} classes below {str(folder)!r}; "
-        f"{counted(len(ignored), 'hidden or other file')} ignored, {len(undecodable)} left out as undecodable."
+        f"{counted(len(paths), 'sound')} of {counted(len(set(labels)), 'class')} below {str(folder)!r}; "
+        f"{_passed_over(ignored)}, {len(undecodable)} left out as undecodable."
     )
     return collected(
         paths,
@@ -179,28 +185,49 @@ def load_audio_folder(
     )
 
 
+def _passed_over(ignored: Sequence[str]) -> str:
+    return f"{counted(len(ignored), 'hidden or other file')} ignored"
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
 def _files(root: Path) -> Iterator[Path]:
-    """Walk through folders, those behind links too, each once."""
+    """Walk through folders, each once: links when all else is done, hidden ones last."""
     seen: set[str] = set()
-    for parent, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        yield from (Path(parent, name) for name in files)
+    tops = [root]
+    while tops:
+        tops.sort(key=lambda path: (_is_hidden(path, root), path.relative_to(root).as_posix()))
+        for parent, folders, files in os.walk(tops.pop(0), onerror=_raise):
+            real = os.path.realpath(parent)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            tops += [Path(parent, name) for name in folders if Path(parent, name).is_symlink()]
+            yield from (Path(parent, name) for name in files)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _named(namer: Any, path: Path, what: str) -> str:
     """Apply a regular expression or a function to a file."""
     if callable(namer):
-        return str(namer(path))
-    match = re.search(namer, path.name)
-    if match is None:
+        name = namer(path)
+        by = f"The {what} function gives {name!r}"
+    else:
+        match = re.search(namer, path.name)
         pattern = namer.pattern if isinstance(namer, re.Pattern) else namer
-        raise ValueError(f"The {what} expression {pattern!r} does not match the file name {path.name!r} ({path})")
-    return str(match[1] if match.re.groups else match[0])
+        if match is None:
+            raise ValueError(f"The {what} expression {pattern!r} does not match the file name {path.name!r} ({path})")
+        name = match[1] if match.re.groups else match[0]
+        by = f"The {what} expression {pattern!r} finds {name!r}"
+    if name is None or not str(name).strip():
+        raise ValueError(f"{by} for the file name {path.name!r}, which is no {what} ({path})")
+    return str(name)
 
 
 def _undecodable(sounds: Iterable[Path], errors: str) -> list[str]:

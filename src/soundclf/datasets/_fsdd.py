@@ -81,7 +81,7 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
         paths,
         digits,
         groups=speakers,
-        frame={"path": paths, "digit": digits, "speaker": speakers, "index": indices},
+        frame={"path": paths, "digit": digits, "speaker": speakers, "index": [int(index) for index in indices]},
         descr=_DESCR.format(
             clips=counted(len(paths), "clip"), speakers=counted(len(known), "speaker"), names=", ".join(known)
         ),
@@ -122,5 +122,5 @@ def fetch_fsdd(
     DownloadError
         If the archive cannot be fetched, does not match its checksum, or holds what it must not.
     """
-    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose)
+    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose, load=load_fsdd)
     return load_fsdd(folder, return_X_y=return_X_y)

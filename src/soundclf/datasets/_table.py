@@ -78,7 +78,7 @@ def load_audio_table(
         cv : sklearn.model_selection.PredefinedSplit or None
             Each fold in turn as the test set, in sorted order.
         frame : pandas.DataFrame or None
-            All columns; None without pandas.
+            All columns, numbers being numbers; None without pandas.
         missing : list of str
             Paths of the rows that were left out.
         DESCR : str
@@ -89,7 +89,10 @@ def load_audio_table(
     AudioError
         With ``missing="raise"``, naming the rows, counted from 0, whose file is not there.
     ValueError
-        For columns that the table lacks, empty cells in them, and other kinds of files.
+        For columns that the table lacks or has twice, empty cells in them, no rows, lines with too few or too many
+        cells, and other kinds of files.
+    ImportError
+        For a Parquet file without pandas and pyarrow.
     ParameterError
         For a parameter outside its range.
 
@@ -108,38 +111,43 @@ def load_audio_table(
     """
     values = {"path": path, "label": label, "group": group, "fold": fold, "root": root, "missing": missing}
     check_params("load_audio_table", values, _PARAMETERS)
-    columns, home, name = _columns(table)
+    frame, home, name = _frame(table)
+    columns = frame if isinstance(frame, dict) else _plain(frame, name)
     wanted = {"path": path, "label": label, "group": group, "fold": fold}
     for role, column in wanted.items():
         if column is not None and column not in columns:
-            raise ValueError(f"{name} has no column {column!r} for {role}; it has {listed(list(columns))}")
+            raise ValueError(f"{_start(name)} has no column {column!r} for {role}; it has {listed(list(columns))}")
     cells = {role: _cells(columns[column], column, name) for role, column in wanted.items() if column is not None}
+    if not cells["path"]:
+        raise ValueError(f"{_start(name)} has no rows")
     base = Path(home if root is None else root)
     paths = [str(base / cell) for cell in cells["path"]]
     kept = present(paths, missing, f"of {name}")
-    descr = f"{counted(int(kept.sum()), 'sound')} of {len(set(cells['label']))} classes from {name}."
+    n_classes = len({label for label, keep in zip(cells["label"], kept, strict=True) if keep})
+    descr = f"{counted(int(kept.sum()), 'sound')} of {counted(n_classes, 'class')} from {name}."
     return collected(
         paths,
         cells["label"],
         groups=cells.get("group"),
         fold=cells.get("fold"),
-        frame=columns,
+        frame=frame,
+        numbers=isinstance(frame, dict),  # a DataFrame has types already
         kept=kept,
         descr=descr,
         return_X_y=return_X_y,
     )
 
 
-def _columns(table: Any) -> tuple[dict[str, Sequence[Any]], Path, str]:
-    """Give a table's columns, the folder it lies in and what to call it."""
+def _frame(table: Any) -> tuple[Any, Path, str]:
+    """Give a table as a DataFrame or a dict of columns, the folder it lies in and what to call it."""
     if hasattr(table, "columns") and hasattr(table, "iloc"):
-        return _plain(table), Path(), "The DataFrame"
+        return table, Path(), "the DataFrame"
     if not isinstance(table, str | os.PathLike):
         raise TypeError(f"table must be a path or a DataFrame, got {type(table).__name__}")
     file = Path(table)
-    name = f"The table {str(file)!r}"
+    name = f"the table {str(file)!r}"
     if not file.is_file():
-        raise FileNotFoundError(f"{name} is not there")
+        raise FileNotFoundError(f"{_start(name)} is not there")
     suffix = file.suffix.lower()
     if suffix in (".parquet", ".pq"):
         try:
@@ -147,30 +155,46 @@ def _columns(table: Any) -> tuple[dict[str, Sequence[Any]], Path, str]:
 
             frame = pd.read_parquet(file)
         except ImportError as error:
-            raise ImportError(f"{name} is a Parquet file, which pandas and pyarrow are needed for: {error}") from error
-        return _plain(frame), file.parent, name
+            raise ImportError(
+                f"{_start(name)} is a Parquet file, which pandas and pyarrow are needed for: {error}"
+            ) from error
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{_start(name)} cannot be read: {error}") from error
+        return frame, file.parent, name
     if suffix not in (".csv", ".tsv"):
-        raise ValueError(f"{name} must be a .csv, .tsv or .parquet file")
+        raise ValueError(f"{_start(name)} must be a .csv, .tsv or .parquet file")
     return read_csv(file, "," if suffix == ".csv" else "\t"), file.parent, name
 
 
-def _plain(frame: Any) -> dict[str, Sequence[Any]]:
+def _start(name: str) -> str:
+    return f"T{name[1:]}"
+
+
+def _plain(frame: Any, name: str) -> dict[str, Sequence[Any]]:
     """Give a DataFrame's columns as lists, None for what is missing."""
-    columns = {str(name): frame[name] for name in frame.columns}
+    _check_header([str(column) for column in frame.columns], name)
+    columns = {str(column): frame[column] for column in frame.columns}
     return {
-        name: [None if gone else value for value, gone in zip(column.tolist(), column.isna(), strict=True)]
-        for name, column in columns.items()
+        column: [None if gone else value for value, gone in zip(values.tolist(), values.isna(), strict=True)]
+        for column, values in columns.items()
     }
+
+
+def _check_header(header: Sequence[str], name: str) -> None:
+    twice = [column for i, column in enumerate(header) if column in header[:i]]
+    if twice:
+        raise ValueError(f"{_start(name)} has more than one column {twice[0]!r}")
 
 
 def read_csv(file: Path, delimiter: str = ",") -> dict[str, Sequence[Any]]:
     """Read a CSV file, cell by cell as it stands."""
     with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines, delimiter=delimiter)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)  # a quote that never ends is an error
         try:
             header = next(reader, None)
             if not header:
-                raise ValueError(f"The table {str(file)!r} is empty")
+                raise ValueError(f"The table {str(file)!r} has no header in its first line")
+            _check_header(header, f"the table {str(file)!r}")
             rows = []
             for row in reader:
                 if row and len(row) != len(header):
@@ -180,7 +204,9 @@ def read_csv(file: Path, delimiter: str = ",") -> dict[str, Sequence[Any]]:
                 if row:
                     rows.append(row)
         except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"The table {str(file)!r} cannot be read as UTF-8 text: {error}") from error
+            raise ValueError(
+                f"The table {str(file)!r} cannot be read, after line {reader.line_num}: {error}"
+            ) from error
     return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 
@@ -188,6 +214,6 @@ def _cells(values: Sequence[Any], column: str, name: str) -> list[str]:
     """Give cells as text, all of them filled."""
     empty = [i for i, value in enumerate(values) if value is None or not str(value).strip()]
     if empty:
-        raise ValueError(f"{name} has empty cells in column {column!r}, in rows {listed(empty)} counted from 0")
+        raise ValueError(f"{_start(name)} has empty cells in column {column!r}, in rows {listed(empty)} counted from 0")
     whole = all(isinstance(value, float | np.floating) and float(value).is_integer() for value in values)
     return [str(int(value)) if whole else str(value) for value in values]

@@ -109,6 +109,9 @@ def load_urbansound8k(
         names, folds, labels, recordings = (frame[name] for name in ("slice_file_name", "fold", "class", "fsID"))
     except KeyError as error:
         raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: it has no column {error}") from None
+    strange = next((fold for fold in folds if not fold.isdecimal()), None)
+    if strange is not None:
+        raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: a fold is {strange!r}")
     paths = [str(folder / "audio" / f"fold{fold}" / name) for fold, name in zip(folds, names, strict=True)]
     kept = present(paths, missing, "of UrbanSound8K")
     n_absent = sum(not Path(path).is_file() for path in paths)
@@ -120,7 +123,15 @@ def load_urbansound8k(
         table=_counts(np.asarray(labels), np.asarray(folds, int)),
     )
     return collected(
-        paths, labels, groups=recordings, fold=folds, frame=frame, kept=kept, descr=descr, return_X_y=return_X_y
+        paths,
+        labels,
+        groups=recordings,
+        fold=folds,
+        frame=frame,
+        numbers=True,
+        kept=kept,
+        descr=descr,
+        return_X_y=return_X_y,
     )
 
 
@@ -169,5 +180,12 @@ def fetch_urbansound8k(
     DownloadError
         If the archive cannot be fetched, does not match its checksum, or holds what it must not.
     """
-    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose)
+    folder = fetched(
+        _ARCHIVE,
+        data_home,
+        url=url,
+        checksum=checksum,
+        verbose=verbose,
+        load=lambda folder: load_urbansound8k(folder, missing="raise"),
+    )
     return load_urbansound8k(folder, missing="raise", return_X_y=return_X_y)
