@@ -13,10 +13,9 @@ import json
 import os
 import threading
 import warnings
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from .networks import TrainingState
 __all__ = ["Checkpoint"]
 
 _FORMAT = 1  # of the entries and of the fingerprint; a new number makes old entries unknown
+T = TypeVar("T")
 _LISTS = ("weights", "average", "optimizer")  # of arrays in a TrainingState
 
 
@@ -47,7 +47,10 @@ class Checkpoint:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         self._file = Path(folder, f"{digest.hexdigest()}.npz")
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"checkpoint={str(folder)!r} cannot be used as a folder ({error.strerror})") from error
         for left in self._file.parent.glob(f".{self._file.name}.*"):  # of a process killed while writing
             with contextlib.suppress(OSError):
                 left.unlink()
@@ -70,10 +73,13 @@ class Checkpoint:
         with contextlib.suppress(FileNotFoundError):  # another fit of the same took it away, and keeps the same
             aside.replace(self._file)
 
-    def load(self) -> tuple[dict[str, TrainingState], dict[str, Any]] | None:
-        """Give what was kept, or None; a damaged entry is told of in a warning and done without."""
+    def load(self, checked: Callable[[dict[str, TrainingState], dict[str, Any]], T]) -> T | None:
+        """Give what ``checked`` makes of what was kept, or None.
+
+        A damaged entry, or one that ``checked`` raises an exception for, is told of in a warning and done without.
+        """
         try:
-            with np.load(self._file, allow_pickle=False) as entry:
+            with self._file.open("rb") as file, np.load(file, allow_pickle=False) as entry:
                 text = json.loads(entry["description"].tobytes())
                 states = {
                     name: TrainingState(
@@ -86,10 +92,10 @@ class Checkpoint:
                     )
                     for name, state in text["states"].items()
                 }
-                return states, text["progress"]
+                return checked(states, text["progress"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except Exception as error:  # what NumPy, zipfile and JSON may raise for any bytes is a long list
             warnings.warn(
                 f"The checkpoint {str(self._file)!r} cannot be read, and training starts anew: {error}",
                 RuntimeWarning,

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["comparison_html", "comparison_text", "evaluation_html", "evaluation_text"]
+__all__ = ["comparison_html", "comparison_text", "evaluation_html", "evaluation_text", "some"]
 
 _NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
-_LISTED = 10  # leaks that a report names
+_LISTED = 10  # leaks, or clips of one sound, that a report names
+
+
+def some(values: Sequence[Any]) -> str:
+    """Name the first of some values."""
+    return ", ".join(map(str, values[:_LISTED])) + (" and others" if len(values) > _LISTED else "")
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
@@ -62,10 +67,14 @@ def _by_split(result: Any) -> list[list[str]]:
 
 def _by_class(result: Any) -> list[list[str]]:
     rows = [["class", "precision", "recall", "F1", "clips"]]
-    for label in result.classes:
-        line = result.report[str(label)]
-        figures = [f"{line[name]:.3f}" for name in ("precision", "recall", "f1-score")]
-        rows.append([str(label), *figures, f"{line['support']:.0f}"])
+    matrix = result.confusion_matrix  # in scikit-learn's report, a class named "accuracy" would be overwritten
+    for label, right, support, given in zip(
+        result.classes, matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0), strict=True
+    ):
+        figures = [
+            part / max(whole, 1) for part, whole in ((right, given), (right, support), (2 * right, given + support))
+        ]
+        rows.append([str(label), *(f"{figure:.3f}" for figure in figures), str(support)])
     return rows
 
 
@@ -82,15 +91,14 @@ def _notes(result: Any) -> list[str]:
     if result.n_recordings is None:
         notes.append("No recordings are known: the interval takes every clip for one, and leaks cannot be told.")
     elif len(result.leaks):
-        shown = ", ".join(map(str, result.leaks[:_LISTED])) + (" and others" if len(result.leaks) > _LISTED else "")
         verb = "recording has" if len(result.leaks) == 1 else "recordings have"
-        notes.append(f"{len(result.leaks)} {verb} clips on both sides of a split: {shown}.")
+        notes.append(f"{len(result.leaks)} {verb} clips on both sides of a split: {some(result.leaks)}.")
     else:
         notes.append("No recording is on both sides of a split.")
     if result.duplicates:
+        sounds = "1 sound occurs" if len(result.duplicates) == 1 else f"{len(result.duplicates)} sounds occur"
         notes.append(
-            f"{len(result.duplicates)} sounds occur on both sides of a split under different names, such as clips "
-            f"{', '.join(map(str, result.duplicates[0]))}."
+            f"{sounds} on both sides of a split under different names, such as clips {some(result.duplicates[0])}."
         )
     if result.calibration_error is not None:
         notes.append(f"Expected calibration error: {result.calibration_error:.3f}.")
@@ -126,7 +134,7 @@ def _compared(result: Any) -> tuple[list[list[str]], list[list[str]]]:
         accuracy = evaluation.scores["accuracy"].mean()
         seconds = f"{evaluation.fit_time.mean():.1f} s"
         figures.append(
-            [name, f"{evaluation.pooled['accuracy']:.3f}", f"{low:.3f} to {high:.3f}", f"{accuracy:.3f}", seconds]
+            [str(name), f"{evaluation.pooled['accuracy']:.3f}", f"{low:.3f} to {high:.3f}", f"{accuracy:.3f}", seconds]
         )
     pairs = [["", "difference", "interval", "p", "p (Holm)"]]
     for pair in result.differences:

@@ -6,8 +6,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils.validation import column_or_1d
 
-__all__ = ["class_weights", "drawn", "drawn_whole", "encode", "fresh_random", "listed", "scaled", "shares"]
+__all__ = [
+    "class_weights",
+    "drawn",
+    "drawn_whole",
+    "encode",
+    "fresh_random",
+    "known_groups",
+    "listed",
+    "scaled",
+    "shares",
+]
 
 
 def scaled(X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> NDArray[np.float32]:
@@ -29,6 +40,18 @@ def encode(y: np.ndarray, classes: np.ndarray, name: str) -> NDArray[np.int32]:
     if len(unknown):
         raise ValueError(f"{name} has labels that are not among the classes {listed(classes)}: {listed(unknown)}")
     return np.searchsorted(classes, y).astype(np.int32)
+
+
+def known_groups(groups: Any) -> np.ndarray:
+    """Give groups as an array, refusing those that cannot be told apart: NaN differs even from itself."""
+    groups = column_or_1d(groups)
+    try:
+        unknown = any(group != group for group in np.unique(groups).tolist())
+    except TypeError:  # None among strings cannot be sorted
+        unknown = True
+    if unknown:
+        raise ValueError("groups must name every recording by a label of the same type, and some are missing")
+    return groups
 
 
 def fresh_random(random_state: Any) -> np.random.Generator:

@@ -164,7 +164,9 @@ def _checkpoint(
     optimizer = architecture.optimizer
     settings = {
         "network": network,
-        "optimizer": optimizer if isinstance(optimizer, str) else [type(optimizer).__name__, optimizer.get_config()],
+        "optimizer": optimizer
+        if isinstance(optimizer, str)
+        else [type(optimizer).__name__, optimizer.get_config() | {"name": None}],  # Keras numbers optimizers by name
         "learning_rate": learning_rate,
         "schedule": [schedule.epochs, schedule.batch_size, schedule.patience, schedule.restore_best, schedule.average],
         "validated": validation is not None,
@@ -173,6 +175,23 @@ def _checkpoint(
     }
     rows = [array for part in (data, validation) if part is not None for array in vars(part).values()]
     return Checkpoint(schedule.checkpoint, [*rows, *start.weights, *start.average, *start.optimizer], settings)
+
+
+def _generator(state: Any) -> np.random.Generator:
+    generator = np.random.default_rng()
+    generator.bit_generator.state = copy.deepcopy(dict(state))
+    return generator
+
+
+def _check_alike(state: TrainingState, start: TrainingState) -> None:
+    """Raise an exception if one state's arrays cannot have come from the other's."""
+    for name in ("weights", "average", "optimizer"):
+        arrays, expected = getattr(state, name), getattr(start, name)
+        if [(a.shape, a.dtype) for a in arrays] != [(np.shape(a), np.asarray(a).dtype) for a in expected]:
+            raise ValueError(f"the shapes or types of its {name} are not those of this network")
+    if type(state.epochs) is not int:
+        raise TypeError("its numbers are of the wrong types")
+    _generator(state.random)
 
 
 @dataclass
@@ -189,16 +208,45 @@ class _Progress:
     history: dict[str, list[float]] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, network: Network, start: TrainingState, checkpoint: Checkpoint | None) -> _Progress:
+    def begin(
+        cls,
+        network: Network,
+        start: TrainingState,
+        schedule: Schedule,
+        checkpoint: Checkpoint | None,
+        *,
+        validated: bool,
+    ) -> _Progress:
         """Start, or go on from the last epoch that was kept."""
-        kept = None if checkpoint is None else checkpoint.load()
-        states, further = kept or ({"last": start}, {})
-        state = states["last"]
-        if kept is not None:
-            network.load(state)
-        generator = np.random.default_rng()
-        generator.bit_generator.state = copy.deepcopy(dict(state.random))
-        return cls(state.average, state.epochs, generator, best=states.get("best"), **further)
+
+        def checked(states: dict[str, TrainingState], further: dict[str, Any]) -> tuple[_Progress, TrainingState]:
+            for state in states.values():
+                _check_alike(state, start)
+            last, best = states["last"], states.get("best")
+            progress = cls(last.average, last.epochs, _generator(last.random), best=best, **further)
+            progress.check(schedule, validated=validated)
+            return progress, last
+
+        kept = None if checkpoint is None else checkpoint.load(checked)
+        if kept is None:
+            return cls(start.average, start.epochs, _generator(start.random))
+        network.load(kept[1])
+        return kept[0]
+
+    def check(self, schedule: Schedule, *, validated: bool) -> None:
+        """Raise an exception if no fit of this kind can have come to stand here."""
+        measured = [*self.history.values()]
+        counts = (self.epoch, self.best_epoch, self.n_averaged)
+        figures = (self.best_loss, *(value for values in measured for value in values))
+        if {type(count) for count in counts} != {int} or {type(figure) for figure in figures} != {float}:
+            raise TypeError("its numbers are of the wrong types")
+        if not 0 <= self.best_epoch < self.epoch <= min(schedule.epochs, self.n_averaged):
+            raise ValueError("its epochs are not those of this fit")
+        names = {"loss", "accuracy"} | ({"val_loss", "val_accuracy"} if validated else set())
+        if self.history.keys() != names or {len(values) for values in measured} != {self.epoch}:
+            raise ValueError("its history is not that of its epochs")
+        if (self.best is not None) != (validated and schedule.restore_best):
+            raise ValueError("its best epoch is not kept as this fit keeps it")
 
     def keep(self, network: Network, checkpoint: Checkpoint) -> None:
         last = network.state(self.average, self.n_averaged, self.generator)
@@ -226,7 +274,7 @@ def _run_epochs(
     )
     rows = _tensors(network, data)
     judged = None if validation is None else _tensors(network, validation)
-    now = _Progress.begin(network, start, checkpoint)
+    now = _Progress.begin(network, start, schedule, checkpoint, validated=judged is not None)
     epochs: Any = range(now.epoch, schedule.epochs)
     if schedule.progress is not None:
         epochs = schedule.progress(epochs, len(epochs))

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, check
 from . import networks
 from ._forward import ACTIVATIONS, dense_probabilities
 from ._params import FLAG, NONE, Rule, check_params, integer, names, real
-from ._rows import class_weights, drawn, drawn_whole, encode, fresh_random, listed, scaled, shares
+from ._rows import class_weights, drawn, drawn_whole, encode, fresh_random, known_groups, listed, scaled, shares
 from ._training import Schedule, TrainingData, train
 from .exceptions import ParameterError
 
@@ -181,7 +181,13 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         "restore_best": (FLAG,),
         "average": (FLAG,),
         "class_weight": (NONE, names(["balanced"]), Rule("a dict of weights", lambda v: isinstance(v, dict))),
-        "checkpoint": (NONE, Rule("a path", lambda v: isinstance(v, str | os.PathLike))),
+        "checkpoint": (
+            NONE,
+            Rule(
+                "the path of a folder",
+                lambda v: isinstance(v, str | os.PathLike) and isinstance(os.fspath(v), str) and v != "",
+            ),
+        ),
         "callbacks": (NONE, Rule("a list of keras.callbacks.Callback", lambda v: isinstance(v, list | tuple))),
         "warm_start": (FLAG,),
         "random_state": (
@@ -276,8 +282,8 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             For NaN or infinity in X, fewer than two classes, labels that fit no classification, negative or only zero
-            weights, labels in ``y_val`` that ``y`` lacks, no row or recording to spare for ``early_stopping=True``, and
-            for training that diverges.
+            weights, labels in ``y_val`` that ``y`` lacks, missing ``groups``, no row or recording to spare for
+            ``early_stopping=True``, and for training that diverges.
         """
         self._check_parameters()
         with self._unchanged_by_failure():
@@ -301,7 +307,7 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
             X_val, y_val, weight_val = self._check_rows(X_val, y_val, None, reset=False)
             validation = (X_val, encode(y_val, classes, "y_val"), weight_val)
         if groups is not None:
-            groups = column_or_1d(groups)
+            groups = known_groups(groups)
             check_consistent_length(X, groups)
         return self._fit(X, y, sample_weight, classes, validation, groups, warm=warm, epochs=self.epochs)
 
@@ -473,10 +479,10 @@ class DenseAudioClassifier(ClassifierMixin, BaseEstimator):
         if self.early_stopping == "auto" and not np.isin(codes, codes[rows]).all():
             return np.zeros(len(codes), bool)
         if not rows.any():
-            unit = "row" if groups is None else "recording"
+            unit, small = ("row", "") if groups is None else ("recording", ", or small enough ones,")
             raise ValueError(
                 f"early_stopping with validation_fraction={self.validation_fraction} sets no {unit} aside: no class "
-                f"has enough {unit}s to give one away and keep one; use more {unit}s, a larger share, or "
+                f"has enough {unit}s{small} to give one away and keep one; use more {unit}s, a larger share, or "
                 "early_stopping=False"
             )
         return rows

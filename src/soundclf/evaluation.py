@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import numbers
 import tempfile
 import time
 import warnings
@@ -11,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 import sklearn
 from numpy.typing import ArrayLike, NDArray
@@ -19,15 +19,19 @@ from sklearn.base import clone
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, classification_report, confusion_matrix, f1_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.parallel import Parallel, delayed  # which take scikit-learn's configuration into their threads
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._parallel import work_through
 from ._params import FLAG, NONE, Rule, check_params, integer, real
+from ._report import some
 from ._results import Comparison, Evaluation
+from ._rows import known_groups, listed
 from ._scores import calibration_error, intervals, scores_of
 from .audio import stream_clip
 from .exceptions import AudioError, LeakWarning
-from .transformers import _ClipTransformer
+from .transformers import _ClipTransformer, _form
 
 __all__ = ["Comparison", "Evaluation", "compare", "cross_validate_clips", "find_duplicates", "find_leaks"]
 
@@ -64,9 +68,9 @@ def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
     >>> find_leaks(["a", "a", "b", "b", "c"], [([0, 2, 3], [1, 4])]).tolist()
     ['a']
     """
-    groups = np.asarray(groups)
+    groups = known_groups(groups)
     pairs = _pairs(splits, None, groups) if hasattr(splits, "split") else splits
-    leaks = [np.intersect1d(groups[np.asarray(train)], groups[np.asarray(test)]) for train, test in pairs]
+    leaks = [np.intersect1d(_taken(groups, train), _taken(groups, test)) for train, test in pairs]
     return np.unique(np.concatenate([groups[:0], *leaks]))
 
 
@@ -74,9 +78,17 @@ def _pairs(splitter: Any, y: np.ndarray | None, groups: np.ndarray | None) -> It
     """Split, passing groups only to those that ask for them; the others would warn."""
     known = y if groups is None else groups
     rows = np.zeros(0 if known is None else len(known))
-    wanted = groups is not None and get_routing_for_object(splitter).consumes("split", ["groups"])
+    asks = get_routing_for_object(splitter).consumes("split", ["groups"])
+    wanted = asks or not hasattr(splitter, "get_metadata_routing")  # one that is not scikit-learn's cannot say so
     pairs: Iterable[tuple[Any, Any]] = splitter.split(rows, y, groups if wanted else None)
     return pairs
+
+
+def _taken(values: np.ndarray, part: Any) -> np.ndarray:
+    """Take what positions, or a mask, of any form tell; an empty list is no array of integers."""
+    part = np.asarray(part)
+    taken: np.ndarray = values[part if part.size else part.astype(int)]
+    return taken
 
 
 def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
@@ -113,16 +125,17 @@ def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
             sums[position] = result
         return True
 
-    rows = X if isinstance(X, list | tuple) else np.asarray(X)
-    clips = list(rows)
-    work_through(_sum_of_row if getattr(rows, "ndim", 1) == 2 else _sum_of_clip, clips, keep, n_jobs)
+    if getattr(X, "ndim", 1) == 2 or (len(X) and _form(X) == "samples"):
+        work_through(_sum_of_row, list(np.asarray(X)), keep, n_jobs)
+    else:
+        work_through(_sum_of_clip, list(X if isinstance(X, list | tuple) else np.asarray(X)), keep, n_jobs)
     for position in sorted(sums):
         seen.setdefault(sums[position], []).append(position)
     return [positions for positions in seen.values() if len(positions) > 1]
 
 
 def _sum_of_row(position: int, row: np.ndarray) -> bytes:
-    return np.ascontiguousarray(row).tobytes()
+    return repr(row.tolist()).encode() if row.dtype.hasobject else row.tobytes()
 
 
 def _sum_of_clip(position: int, clip: Any) -> bytes | None:
@@ -132,6 +145,8 @@ def _sum_of_clip(position: int, clip: Any) -> bytes | None:
             digest.update(np.ascontiguousarray(block).data)
     except AudioError:
         return None
+    except TypeError as error:
+        raise TypeError(f"Clip {position}: {error}") from error
     return digest.digest()
 
 
@@ -151,7 +166,7 @@ def cross_validate_clips(
     The data set's own folds are used if it has any, else five folds that keep recordings whole and classes in
     proportion. The features of every clip are extracted once, whatever the number of folds. Where the estimator's
     ``fit`` takes ``groups``, as :class:`~soundclf.DenseAudioClassifier` does to choose its validation rows, it gets
-    those of the training clips.
+    those of the training clips; scikit-learn's metadata routing tells.
 
     Parameters
     ----------
@@ -182,7 +197,8 @@ def cross_validate_clips(
     Raises
     ------
     ValueError
-        If the data set lacks "data" or "target", or they differ in length.
+        If the data set lacks "data" or "target", or they differ in length; for missing groups, a ``cv`` without splits,
+        and an estimator that knows labels which the data set lacks.
     ParameterError
         For a parameter outside its range.
 
@@ -323,13 +339,14 @@ class _Job:
             raise ValueError(
                 'dataset must be a Bunch or a dict with "data" and "target", as the loaders of soundclf.datasets give'
             )
-        X, y = dataset["data"], np.asarray(dataset["target"])
-        groups = None if dataset.get("groups") is None else np.asarray(dataset["groups"])
+        X, y = dataset["data"], column_or_1d(dataset["target"])
+        check_classification_targets(y)
+        groups = None if dataset.get("groups") is None else known_groups(dataset["groups"])
         check_consistent_length(X, y, groups)
         own = dataset.get("cv")
         if cv is None and own is not None:
-            splitter, splitting = own, "the data set's own folds"
-        elif cv is None or isinstance(cv, int):
+            splitter, splitting = check_cv(own, y, classifier=True), "the data set's own folds"
+        elif cv is None or isinstance(cv, numbers.Integral):
             n_splits = _SPLITS if cv is None else cv
             kind: Any = StratifiedKFold if groups is None else StratifiedGroupKFold
             splitter = kind(n_splits, shuffle=True, random_state=random_state)
@@ -339,14 +356,17 @@ class _Job:
             splitter = check_cv(cv, y, classifier=True)
             splitting = f"the splits passed ({type(cv).__name__})"
         rows = np.arange(len(y))
-        splits = [(rows[train], rows[test]) for train, test in _pairs(splitter, y, groups)]
+        splits = [(_taken(rows, train), _taken(rows, test)) for train, test in _pairs(splitter, y, groups)]
+        if not splits or not all(len(train) and len(test) for train, test in splits):
+            raise ValueError("cv must give at least one split, and clips on both sides of each")
         leaks = np.array([]) if groups is None else find_leaks(groups, splits)
         on_both_sides = [
             positions
             for positions in find_duplicates(X, n_jobs=n_jobs)
             if any(np.isin(positions, train).any() and np.isin(positions, test).any() for train, test in splits)
         ]
-        if (len(leaks) or on_both_sides) and splitter is not own:
+        official = own is not None and (cv is None or cv is own)
+        if (len(leaks) or on_both_sides) and not official:
             _warn(leaks, on_both_sides, groups, splits)
         return cls(X, y, groups, splits, splitting, leaks, on_both_sides)
 
@@ -361,8 +381,8 @@ class _Job:
     ) -> Evaluation:
         classes = np.unique(self.y)
         with _extracting_once(estimator) as prepared:
-            work = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-                joblib.delayed(self._judge)(prepared, train, test, classes) for train, test in self.splits
+            work = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
+                delayed(self._judge)(prepared, train, test, classes) for train, test in self.splits
             )
             if verbose:
                 from tqdm.auto import tqdm
@@ -415,7 +435,7 @@ class _Job:
     ) -> tuple[np.ndarray, np.ndarray | None, float, float]:
         fitted = clone(estimator)
         start = time.perf_counter()
-        if self.groups is not None and get_routing_for_object(fitted).consumes("fit", ["groups"]):
+        if self.groups is not None and _takes_groups(fitted):
             with sklearn.config_context(enable_metadata_routing=True):
                 fitted.fit(_rows(self.X, train), self.y[train], groups=self.groups[train])
         else:
@@ -424,6 +444,9 @@ class _Job:
         clips = _rows(self.X, test)
         predicted = fitted.predict(clips)
         predict_time = time.perf_counter() - start - fit_time
+        unknown = np.setdiff1d(getattr(fitted, "classes_", predicted), classes)
+        if len(unknown):
+            raise ValueError(f"The estimator knows labels that the data set lacks: {listed(unknown)}")
         probabilities = None
         if hasattr(fitted, "predict_proba"):
             probabilities = np.zeros((len(test), len(classes)))
@@ -437,6 +460,13 @@ def _rows(X: Any, positions: np.ndarray) -> Any:
     return X[positions] if isinstance(X, np.ndarray) else [X[i] for i in positions]
 
 
+def _takes_groups(estimator: Any) -> bool:
+    try:
+        return bool(get_routing_for_object(estimator).consumes("fit", ["groups"]))
+    except NotImplementedError:  # a meta-estimator that passes nothing on, such as AdaBoostClassifier
+        return False
+
+
 @contextlib.contextmanager
 def _extracting_once(estimator: Any) -> Iterator[Any]:
     """Give an estimator whose transformers keep the features of clips, for as long as it is judged."""
@@ -446,7 +476,11 @@ def _extracting_once(estimator: Any) -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True) as folder:
         for part in forgetful:
             part.set_params(memory=folder)
-        yield prepared
+        try:
+            yield prepared
+        finally:
+            for part in forgetful:  # a frozen one is the user's own
+                part.set_params(memory=None)
 
 
 def _warn(
@@ -455,16 +489,19 @@ def _warn(
     groups: np.ndarray | None,
     splits: Iterable[tuple[np.ndarray, np.ndarray]],
 ) -> None:
-    told = []
+    told, advice = [], "give identical sounds one group, or keep one of them"
     if len(leaks) and groups is not None:
         touched = [np.isin(groups[test], groups[train]) for train, test in splits]
         share = np.concatenate(touched).mean()
-        told.append(f"{len(leaks)} recordings have clips on both sides, which touches {share:.0%} of the test clips")
+        have = "recording has" if len(leaks) == 1 else "recordings have"
+        told.append(f"{len(leaks)} {have} clips on both sides, which touches {share:.0%} of the test clips")
+        advice = "use the data set's folds, or cv=None"
     if duplicates:
-        told.append(f"{len(duplicates)} sounds are on both sides under different names, such as clips {duplicates[0]}")
+        are = "sound is" if len(duplicates) == 1 else "sounds are"
+        told.append(f"{len(duplicates)} {are} on both sides under different names, such as clips {some(duplicates[0])}")
     warnings.warn(
-        f"This split leaks: {'; and '.join(told)}. What it measures is how well known recordings are recognised; use "
-        "the data set's folds, or cv=None",
+        f"This split leaks: {'; and '.join(told)}. What it measures is how well known recordings are recognised; "
+        f"{advice}",
         LeakWarning,
         stacklevel=4,
     )
