@@ -21,13 +21,13 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check
 from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import check_consistent_length
 
+from ._clip_transformer import ClipTransformer
 from ._parallel import work_through
 from ._params import FLAG, NONE, Rule, check_params, integer, real
 from ._results import Comparison, Evaluation
 from ._scores import calibration_error, intervals, scores_of
 from .audio import stream_clip
 from .exceptions import AudioError, LeakWarning
-from .transformers import _ClipTransformer
 
 __all__ = ["Comparison", "Evaluation", "compare", "cross_validate_clips", "find_duplicates", "find_leaks"]
 
@@ -442,7 +442,7 @@ def _extracting_once(estimator: Any) -> Iterator[Any]:
     """Give an estimator whose transformers keep the features of clips, for as long as it is judged."""
     prepared = clone(estimator)
     parts = [prepared, *prepared.get_params(deep=True).values()]
-    forgetful = [part for part in parts if isinstance(part, _ClipTransformer) and part.memory is None]
+    forgetful = [part for part in parts if isinstance(part, ClipTransformer) and part.memory is None]
     with tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True) as folder:
         for part in forgetful:
             part.set_params(memory=folder)
