@@ -2,8 +2,8 @@
 ESC-10 by its official folds
 ============================
 
-400 clips of ten classes, cut from 304 recordings, in five folds that keep recordings whole: from the folder to a report in
-one call. Without ``SOUNDCLF_DATA``, generated sounds take the place of ESC-10.
+400 clips of ten classes, cut from 304 recordings, in five folds that keep recordings whole: from the folder to a
+report in one call. Without ``SOUNDCLF_DATA``, generated sounds take the place of ESC-10.
 """
 
 import os

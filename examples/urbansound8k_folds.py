@@ -2,11 +2,11 @@
 The same experiment, honestly
 =============================
 
-UrbanSound8K's 8,732 slices were cut from 1,297 recordings. A random split puts slices of one recording on both sides; the
-data set's ten official folds keep all but five recordings whole. The same two networks, judged both ways.
+UrbanSound8K's 8,732 slices were cut from 1,297 recordings. A random split puts slices of one recording on both sides;
+the data set's ten official folds keep all but five recordings whole. The same two networks, judged both ways.
 
-It needs ``UrbanSound8K/mfcc40_mean_kaiser_fast.npz`` below the folder that ``SOUNDCLF_DATA`` names; without it, generated
-sounds take its place. With all features, the 22 fits take a few minutes.
+It needs ``UrbanSound8K/mfcc40_mean_kaiser_fast.npz`` below the folder that ``SOUNDCLF_DATA`` names; without it,
+generated sounds take its place. With all features, the 22 fits take a few minutes.
 """
 
 import os
@@ -71,8 +71,8 @@ rows += [(name, "official folds", result) for name, result in comparison.evaluat
 # %%
 # Side by side
 # ------------
-# Accuracies with 95 % intervals from a bootstrap over recordings. The interval of the random split is honest about chance,
-# and not about the question it answers.
+# Accuracies with 95 % intervals from a bootstrap over recordings. The interval of the random split is honest about
+# chance, and not about the question it answers.
 
 for name, splitting, result in rows:
     low, high = result.intervals["accuracy"]

@@ -2,8 +2,8 @@
 The UrbanSound8K tutorial, step by step
 =======================================
 
-A well-known recipe classifies UrbanSound8K by the means of 40 MFCCs, with a dense network of 100, 200 and 100 units, and
-reports 78.7 % on a random split. Here are its steps in this library.
+A well-known recipe classifies UrbanSound8K by the means of 40 MFCCs, with a dense network of 100, 200 and 100 units,
+and reports 78.7 % on a random split. Here are its steps in this library.
 
 The clips and the published features of all 8,732 of them come from the folder that ``SOUNDCLF_DATA`` names. Without it,
 generated sounds take their place, and the accuracies mean little.
@@ -55,8 +55,8 @@ axes.set(xlabel="Time (s)", ylabel="Amplitude", title=Path(clips[0]).name)
 # %%
 # Features
 # --------
-# The tutorial loops over the files, with a progress bar, and averages 40 MFCCs over time. Here a transformer does so, on
-# all cores, and names its columns. ``res_type="kaiser_fast"`` is the resampler that the tutorial chose.
+# The tutorial loops over the files, with a progress bar, and averages 40 MFCCs over time. Here a transformer does so,
+# on all cores, and names its columns. ``res_type="kaiser_fast"`` is the resampler that the tutorial chose.
 
 features = MFCCMeanTransformer(res_type="kaiser_fast", n_jobs=-1, verbose=1).set_output(transform="pandas")
 table = features.fit_transform(clips)
@@ -94,8 +94,8 @@ print(f"Our defaults:        {classifier.score(X_test, y_test):.4f} in {time.per
 # %%
 # A new file
 # ----------
-# From a path to the probabilities of the ten classes. A pipeline holds both steps, can be saved with joblib, and answers
-# in a fresh process without TensorFlow.
+# From a path to the probabilities of the ten classes. A pipeline holds both steps, can be saved with joblib, and
+# answers in a fresh process without TensorFlow.
 
 pipeline = make_pipeline(MFCCMeanTransformer(res_type="kaiser_fast"), classifier)
 for p, label in sorted(zip(pipeline.predict_proba(clips[:1])[0], pipeline.classes_, strict=True), reverse=True)[:5]:

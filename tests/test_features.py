@@ -389,7 +389,7 @@ def test_what_are_no_samples(y, given_as):
     with pytest.raises(ParameterError) as caught:
         mfcc_mean(y)
     assert str(caught.value) == (
-        "The 'y' parameter of mfcc_mean must be a 1-D float array or an iterable of such blocks, got " + given_as + "."
+        "The 'y' parameter must be a 1-D float array or an iterable of such blocks, got " + given_as + "."
     )
 
 

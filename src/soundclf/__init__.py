@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .exceptions import DownloadError as DownloadError
     from .exceptions import LeakWarning as LeakWarning
     from .exceptions import ParameterError as ParameterError
+    from .transformers import LogMelTransformer as LogMelTransformer
     from .transformers import MFCCMeanTransformer as MFCCMeanTransformer
+    from .transformers import MFCCStatisticsTransformer as MFCCStatisticsTransformer
 
 __version__ = "0.1.0"
 
@@ -34,7 +36,9 @@ _HOMES = {
     "DenseAudioClassifier": "classifiers",
     "DownloadError": "exceptions",
     "LeakWarning": "exceptions",
+    "LogMelTransformer": "transformers",
     "MFCCMeanTransformer": "transformers",
+    "MFCCStatisticsTransformer": "transformers",
     "ParameterError": "exceptions",
     "load_clip": "audio",
     "stream_clip": "audio",

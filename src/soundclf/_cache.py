@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import sqlite3
 import threading
@@ -68,10 +69,10 @@ class FeatureCache:
     ----------
     extract : callable
         From a clip to its row.
-    settings : mapping of str to str, number or None
+    settings : mapping
         All that a row depends on beside its clip.
-    n_features : int
-        Length of a row.
+    shape : tuple of int
+        Of a clip's features.
     folder : Path
         Where the file is, or is made.
 
@@ -85,19 +86,17 @@ class FeatureCache:
         self,
         extract: Callable[[Any], NDArray[np.float32]],
         settings: Mapping[str, Any],
-        n_features: int,
+        shape: tuple[int, ...],
         folder: Path,
     ):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(f"memory={str(folder)!r} cannot be used as a folder ({error.strerror})") from error
-        numbers = {
-            name: value if value is None or isinstance(value, str) else float(value) for name, value in settings.items()
-        }
         self._extract = extract
-        self._settings = json.dumps({"soundclf": __version__, **numbers}, sort_keys=True).encode()
-        self._n_bytes = 4 * n_features + _CHECK
+        self._settings = json.dumps({"soundclf": __version__, **settings}, sort_keys=True).encode()
+        self._shape = shape
+        self._n_bytes = 4 * math.prod(shape) + _CHECK
         self._path = folder / _FILE
         self._connect()
 
@@ -180,7 +179,7 @@ class FeatureCache:
                 if found and isinstance(found[0], bytes) and len(found[0]) == self._n_bytes:
                     row, check = found[0][:-_CHECK], found[0][-_CHECK:]
                     if check == _checksum(key, row):
-                        return np.frombuffer(row, "<f4").astype(np.float32)
+                        return np.frombuffer(row, "<f4").astype(np.float32).reshape(self._shape)
         return None
 
     def _keep(self, key: bytes, features: NDArray[np.float32]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .exceptions import ParameterError
 
-__all__ = ["FLAG", "NONE", "Rule", "check_params", "integer", "names", "real"]
+__all__ = ["FLAG", "NONE", "Rule", "check_params", "integer", "names", "real", "several"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,19 @@ def names(allowed: Iterable[str]) -> Rule:
     """One of a closed list of strings."""
     known = tuple(allowed)
     return Rule(" or ".join(map(repr, known)), lambda v: isinstance(v, str) and v in known, known)
+
+
+def several(allowed: Iterable[str], least: int = 0) -> Rule:
+    """A list of different strings from a closed list."""
+    known = tuple(allowed)
+
+    def holds(value: Any) -> bool:
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            return False
+        items = list(value)
+        return len(items) >= least and len(set(map(str, items))) == len(items) and all(item in known for item in items)
+
+    return Rule(f"a list of {'one or more of ' if least else ''}{', '.join(map(repr, known))}", holds)
 
 
 def _is_bool(value: Any) -> bool:

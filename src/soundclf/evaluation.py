@@ -23,6 +23,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed  # which take scikit-learn's configuration into their threads
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from ._clip_transformer import ClipTransformer, form_of
 from ._parallel import work_through
 from ._params import FLAG, NONE, Rule, check_params, integer, real
 from ._report import some
@@ -31,7 +32,6 @@ from ._rows import known_groups, listed
 from ._scores import calibration_error, intervals, scores_of
 from .audio import stream_clip
 from .exceptions import AudioError, LeakWarning
-from .transformers import _ClipTransformer, _form
 
 __all__ = ["Comparison", "Evaluation", "compare", "cross_validate_clips", "find_duplicates", "find_leaks"]
 
@@ -125,7 +125,7 @@ def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
             sums[position] = result
         return True
 
-    if getattr(X, "ndim", 1) == 2 or (len(X) and _form(X) == "samples"):
+    if getattr(X, "ndim", 1) == 2 or (len(X) and form_of(X) == "samples"):
         work_through(_sum_of_row, list(np.asarray(X)), keep, n_jobs)
     else:
         work_through(_sum_of_clip, list(X if isinstance(X, list | tuple) else np.asarray(X)), keep, n_jobs)
@@ -472,7 +472,7 @@ def _extracting_once(estimator: Any) -> Iterator[Any]:
     """Give an estimator whose transformers keep the features of clips, for as long as it is judged."""
     prepared = clone(estimator)
     parts = [prepared, *prepared.get_params(deep=True).values()]
-    forgetful = [part for part in parts if isinstance(part, _ClipTransformer) and part.memory is None]
+    forgetful = [part for part in parts if isinstance(part, ClipTransformer) and part.memory is None]
     with tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True) as folder:
         for part in forgetful:
             part.set_params(memory=folder)

@@ -1,295 +1,32 @@
-"""scikit-learn transformers over clips: in parallel, with an error policy."""
+"""scikit-learn transformers over clips: one decoding, one spectrum, features of many kinds."""
 
 from __future__ import annotations
 
-import os
-import warnings
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Sequence
 from functools import partial
-from numbers import Number
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
 
-from ._cache import MEMORY_RULES, FeatureCache, folder_of
-from ._parallel import work_through
-from ._params import FLAG, NONE, Rule, check_params, integer, names, real
-from .audio import RES_TYPES, check_res_type, stream_clip, versions
-from .exceptions import AudioError, AudioWarning
-from .features import MFCC_PARAMETERS, check_bands, mfcc_mean
+from ._clip_transformer import ClipTransformer
+from ._descriptors import DESCRIPTORS
+from ._params import Rule, names, real
+from .features import (
+    MEL_PARAMETERS,
+    MFCC_PARAMETERS,
+    STATISTICS_PARAMETERS,
+    check_bands,
+    check_statistics,
+    log_mel_of_length,
+    mfcc_mean,
+    mfcc_statistics,
+)
 
-__all__ = ["MFCCMeanTransformer"]
-
-_LISTED = 20  # bad clips that a warning names
-_RUNNING = ("on_error", "memory", "n_jobs", "verbose")  # parameters that do not change a row
-
-
-class _ClipTransformer(TransformerMixin, BaseEstimator, ABC):
-    """What all transformers over clips share.
-
-    A subclass has the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``memory``, ``n_jobs`` and
-    ``verbose`` beside its own, adds its own to ``_parameters``, and says in ``_extractor`` which function turns blocks
-    of samples into a row.
-    """
-
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
-        "sr": (real(0, closed="neither"),),
-        "res_type": (names(RES_TYPES),),
-        "duration": (NONE, real(0, closed="neither")),
-        "on_error": (names(["raise", "nan"]),),
-        "memory": MEMORY_RULES,
-        "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
-        "verbose": (integer(0), FLAG),
-    }
-
-    sr: float
-    res_type: str
-    duration: float | None
-    on_error: str
-    memory: Any
-    n_jobs: int | None
-    verbose: int
-
-    @abstractmethod
-    def _extractor(self) -> partial[NDArray[np.float32]]:
-        """Give the function from an iterable of blocks of samples to a row."""
-
-    @abstractmethod
-    def _feature_names(self) -> list[str]:
-        """Name the columns."""
-
-    def _check_parameters(self) -> None:
-        check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
-        check_res_type(self.res_type)
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters and the form of X; nothing is learned, and no clip is read.
-
-        Parameters
-        ----------
-        X : sequence of clips, or array-like of shape (n_clips, n_samples)
-            As for :meth:`transform`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        object
-            The transformer itself.
-
-        Raises
-        ------
-        ParameterError
-            For a parameter outside its range.
-        ValueError, TypeError
-            If X is not a sequence of clips.
-        """
-        self._check_parameters()
-        self._clips(X, reset=True)
-        return self
-
-    def transform(self, X: Any) -> NDArray[np.float32]:
-        """Compute a row of features for every clip.
-
-        Parameters
-        ----------
-        X : sequence of clips, or array-like of shape (n_clips, n_samples)
-            A list, tuple, 1-D object or string array, pandas Series or Index of clips: paths (str or pathlib.Path),
-            encoded bytes, seekable binary file objects, 1-D float arrays at the rate ``sr``, ``(array, sr)`` tuples
-            with arrays ``(n,)`` or ``(channels, n)``. Or a 2-D array of samples at the rate ``sr``, a clip per row.
-
-        Returns
-        -------
-        ndarray of shape (n_clips, n_features), float32
-            The features, in the order of X.
-
-        Raises
-        ------
-        AudioError
-            With ``on_error="raise"``, for the first clip that cannot be used: which, where, and why.
-        ParameterError
-            For a parameter outside its range.
-        ValueError, TypeError
-            If X is not a sequence of clips, or holds an object that is no clip.
-
-        Warns
-        -----
-        AudioWarning
-            With ``on_error="nan"``, once, if there are clips that cannot be used; it lists them.
-        """
-        self._check_parameters()
-        clips = self._clips(X, reset=False)
-        rows = np.full((len(clips), len(self._feature_names())), np.nan, np.float32)
-        bad: dict[int, AudioError] = {}
-        with self._extract() as extract, self._progress(len(clips)) as progress:
-
-            def keep(position: int, result: NDArray[np.float32] | AudioError) -> bool:
-                if isinstance(result, AudioError):
-                    bad[position] = result
-                else:
-                    rows[position] = result
-                progress()
-                return not (bad and self.on_error == "raise")
-
-            work_through(partial(_row, extract), clips, keep, self.n_jobs)
-        errors = [bad[position] for position in sorted(bad)]
-        if errors and self.on_error == "raise":
-            raise errors[0]
-        if errors:
-            more = f" And {len(errors) - _LISTED} more." if len(errors) > _LISTED else ""
-            listed = " ".join(map(str, errors[:_LISTED])) + more
-            warnings.warn(
-                f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}",
-                AudioWarning,
-                stacklevel=3,  # past scikit-learn's wrapper for set_output
-            )
-        return rows
-
-    def _extract(self) -> AbstractContextManager[Callable[[Any], NDArray[np.float32]]]:
-        """Give the function from a clip to its row, for as long as it is needed."""
-        duration = None if self.duration is None else float(self.duration)
-        loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
-        extractor = self._extractor()
-        extract = partial(_extracted, extractor, loading)
-        folder = folder_of(self.memory)
-        if folder is None:
-            return nullcontext(extract)
-        settings = {name: getattr(self, name) for name in self._parameters if name not in _RUNNING}
-        features = f"{extractor.func.__module__}.{extractor.func.__qualname__}"
-        versions_of = versions(self.res_type)
-        return FeatureCache(
-            extract, {**settings, "features": features, "with": versions_of}, len(self._feature_names()), folder
-        )
-
-    @contextmanager
-    def _progress(self, total: int) -> Iterator[Callable[[], Any]]:
-        """Give the function to call after every clip."""
-        if self.verbose:
-            from tqdm.auto import tqdm
-
-            with tqdm(total=total, desc=type(self).__name__, unit="clip") as bar:
-                yield bar.update
-        else:
-            yield lambda: None
-
-    def _clips(self, X: Any, *, reset: bool) -> Sequence[Any]:
-        """Turn X into a list of clips."""
-        if _form(X) == "samples":
-            finite: bool = self.on_error == "raise"
-            return list(validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=finite))
-        if reset:  # a transformer that is fitted again forgets the columns of an earlier 2-D X
-            for name in {"n_features_in_", "feature_names_in_"} & vars(self).keys():
-                delattr(self, name)
-        return list(X if isinstance(X, Sequence) else np.asarray(X, dtype=object))
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name the features.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the columns of a 2-D X; if given, they must be those seen in :meth:`fit`.
-
-        Returns
-        -------
-        ndarray of shape (n_features,), object
-            A name for each column.
-        """
-        known = getattr(self, "feature_names_in_", None)
-        if input_features is not None and known is not None and not np.array_equal(known, input_features):
-            raise ValueError("input_features is not equal to feature_names_in_")
-        n_seen = getattr(self, "n_features_in_", None)
-        if input_features is not None and n_seen is not None and len(input_features) != n_seen:
-            raise ValueError(f"input_features should have length equal to number of features ({n_seen})")
-        return np.asarray(self._feature_names(), dtype=object)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.transformer_tags.preserves_dtype = []
-        tags.input_tags.allow_nan = self.on_error == "nan"
-        return tags
+__all__ = ["LogMelTransformer", "MFCCMeanTransformer", "MFCCStatisticsTransformer"]
 
 
-def _extracted(extractor: partial[NDArray[np.float32]], loading: dict[str, Any], clip: Any) -> NDArray[np.float32]:
-    return extractor(stream_clip(clip, **loading))
-
-
-def _row(extract: Callable[[Any], NDArray[np.float32]], position: int, clip: Any) -> NDArray[np.float32] | AudioError:
-    """Compute one clip's features, or say why not."""
-    try:
-        return extract(clip)
-    except AudioError as error:
-        return AudioError(error.reason, error.clip, position)
-    except TypeError as error:
-        raise TypeError(f"Clip {position}: {error}") from error
-
-
-def _form(X: Any) -> Literal["clips", "samples"]:
-    """Tell a sequence of clips from a 2-D array of samples, and refuse what is neither, saying what to do."""
-    if isinstance(X, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(X, "read"):
-        raise ValueError("X is one clip, where a sequence of clips is expected; wrap it in a list: [clip]")
-    if isinstance(X, list | tuple):
-        return _form_of_list(X)
-    if hasattr(X, "columns") and hasattr(X, "iloc"):
-        if all(dtype.kind in "biuf" for dtype in X.dtypes if hasattr(dtype, "kind")):
-            return "samples"
-        raise ValueError(
-            "X is a DataFrame, where a sequence of clips is expected; pass the column that holds them, for example "
-            'X["path"]'
-        )
-    if not hasattr(X, "dtype") and hasattr(X, "__array__"):
-        X = np.asarray(X)
-    if not hasattr(X, "ndim") or not hasattr(X, "dtype"):
-        raise TypeError(
-            "X must be a list, tuple, 1-D array, Series or Index of clips, or a 2-D array of samples, got "
-            f"{type(X).__name__}"
-        )
-    kind = getattr(X.dtype, "kind", "O")
-    if kind == "S":
-        raise ValueError(
-            "X is an array of bytes, in which NumPy has cut trailing zeros off; pass encoded clips as a list of bytes"
-        )
-    if X.ndim == 2 and (kind == "U" or (kind == "O" and X.size and isinstance(X.flat[0], str | os.PathLike))):
-        raise ValueError("X is a 2-D array of strings; pass the column that holds the paths, for example X[:, 0]")
-    if X.ndim == 1:
-        if kind in "biufc":
-            raise ValueError(
-                "X is a 1-D array of numbers. Reshape your data: wrap the samples of one clip in a list, [samples]"
-            )
-        _check_any(X)
-        return "clips"
-    return "samples"
-
-
-def _form_of_list(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "samples"]:
-    _check_any(X)
-    if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0 and isinstance(X[1], Number):
-        raise ValueError(
-            "X is one (array, sr) clip, where a sequence of clips is expected; wrap it in a list: [(array, sr)]"
-        )
-    if all(isinstance(item, Number) for item in X):
-        raise ValueError("X is a sequence of numbers; wrap the samples of one clip in a list: [samples]")
-    if all(isinstance(item, list | tuple) and all(isinstance(value, Number) for value in item) for item in X):
-        return "samples"
-    return "clips"
-
-
-def _check_any(X: Any) -> None:
-    if not len(X):
-        raise ValueError("X holds no clips: found 0 sample(s), while a minimum of 1 is required")
-
-
-class MFCCMeanTransformer(_ClipTransformer):
+class MFCCMeanTransformer(ClipTransformer):
     """Mean mel-frequency cepstral coefficients of sounds.
 
     Every clip becomes one row: its MFCCs [1]_, averaged over time. The numbers equal those of
@@ -360,7 +97,7 @@ class MFCCMeanTransformer(_ClipTransformer):
     array(['mfcc_mean_0', 'mfcc_mean_1'], dtype=object)
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {**_ClipTransformer._parameters, **MFCC_PARAMETERS}
+    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._parameters, **MFCC_PARAMETERS}
 
     def __init__(
         self,
@@ -400,5 +137,271 @@ class MFCCMeanTransformer(_ClipTransformer):
     def _extractor(self) -> partial[NDArray[np.float32]]:
         return partial(mfcc_mean, **{name: getattr(self, name) for name in MFCC_PARAMETERS})
 
+    def _shape(self) -> tuple[int, ...]:
+        return (int(self.n_mfcc),)
+
     def _feature_names(self) -> list[str]:
         return [f"mfcc_mean_{i}" for i in range(self.n_mfcc)]
+
+
+class MFCCStatisticsTransformer(ClipTransformer):
+    """Statistics over time of the mel-frequency cepstral coefficients of sounds.
+
+    Every clip becomes one row: statistics of its MFCCs, of their first and second differences, and of further
+    descriptors of every frame. All come from one decoding and one spectrum. The frames are those of
+    :func:`librosa.feature.mfcc`, :func:`librosa.feature.delta` and so on. The transformer learns nothing and works
+    without being fitted.
+
+    Parameters
+    ----------
+    n_mfcc : int >= 1, default=40
+        Number of coefficients, at most ``n_mels``.
+    deltas : {0, 1, 2}, default=2
+        Highest order of differences over time.
+    descriptors : sequence of str, default=("log_mel", "contrast")
+        Further descriptors of every frame: "log_mel", the decibels of the mel bands; "contrast" [1]_ in seven octave
+        bands, which needs ``sr`` above 12,800 Hz; "centroid", "bandwidth" and "rolloff" in Hz; "flatness".
+    statistics : sequence of str, default=("mean", "std", "min", "max", "median", "skewness", "kurtosis")
+        What is computed of each over time.
+    sr : number > 0, default=22050
+        Sampling rate in Hz that clips are brought to.
+    n_fft : int >= 1, default=2048
+        Length of the FFT window in samples.
+    hop_length : int >= 1, default=512
+        Samples from one frame to the next.
+    n_mels : int >= 1, default=128
+        Number of mel bands.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float, default=None
+        Highest frequency in Hz, at most ``sr / 2``, which None stands for.
+    res_type : str, default="soxr_hq"
+        Resampler, by librosa's name. The ``kaiser_*`` ones need the extra ``soundclf[resampy]``; ``linear``,
+        ``zero_order_hold`` and ``sinc_*`` need ``soundclf[samplerate]``.
+    duration : float > 0, default=None
+        How much of each clip to use from its start, in seconds. None uses everything.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do about a clip that cannot be used: raise an AudioError, or give a row of NaN and, once, a warning that
+        lists all such clips.
+    memory : str, pathlib.Path or joblib.Memory, default=None
+        A folder in which the features of every clip are kept, so that cross-validation and searches compute them once.
+        They are found again by the content of the clip and the parameters above, wherever the clip lies and whatever it
+        is called; whole files are read for that, also with ``duration``. Of a Memory, only the location is used.
+    n_jobs : int, default=None
+        Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores,
+        or one inside a worker of joblib's, such as those of a search with ``n_jobs=2``.
+    verbose : int, default=0
+        With 1 or more, a progress bar over the clips.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of samples per clip, only after fitting on a 2-D array.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, only after fitting on a DataFrame of samples.
+
+    See Also
+    --------
+    soundclf.features.mfcc_statistics : The same for the samples of one sound.
+    MFCCMeanTransformer : The means alone.
+
+    References
+    ----------
+    .. [1] D.-N. Jiang et al., "Music type classification by spectral contrast feature", ICME 2002.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from soundclf import MFCCStatisticsTransformer
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    >>> transformer = MFCCStatisticsTransformer(n_mfcc=13, descriptors=["centroid"], statistics=["mean", "std"])
+    >>> transformer.transform([tone]).shape
+    (1, 80)
+    >>> transformer.get_feature_names_out()[[0, 13, 26, 79]]
+    array(['mfcc_mean_0', 'mfcc_std_0', 'mfcc_delta_mean_0', 'centroid_std'],
+          dtype=object)
+    """
+
+    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._parameters, **STATISTICS_PARAMETERS}
+
+    def __init__(
+        self,
+        n_mfcc: int = 40,
+        *,
+        deltas: int = 2,
+        descriptors: Sequence[str] = ("log_mel", "contrast"),
+        statistics: Sequence[str] = ("mean", "std", "min", "max", "median", "skewness", "kurtosis"),
+        sr: float = 22050,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        res_type: str = "soxr_hq",
+        duration: float | None = None,
+        on_error: str = "raise",
+        memory: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ):
+        self.n_mfcc = n_mfcc
+        self.deltas = deltas
+        self.descriptors = descriptors
+        self.statistics = statistics
+        self.sr = sr
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.fmin = fmin
+        self.fmax = fmax
+        self.res_type = res_type
+        self.duration = duration
+        self.on_error = on_error
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_statistics(type(self).__name__, vars(self))
+
+    def _extractor(self) -> partial[NDArray[np.float32]]:
+        return partial(mfcc_statistics, **{name: getattr(self, name) for name in STATISTICS_PARAMETERS})
+
+    def _shape(self) -> tuple[int, ...]:
+        return (sum(width for _, width in self._series()) * len(list(self.statistics)),)
+
+    def _series(self) -> list[tuple[str, int]]:
+        """Name what statistics are computed of, and say how wide each is."""
+        orders = ["mfcc", "mfcc_delta", "mfcc_delta2"][: int(self.deltas) + 1]
+        widths = {"log_mel": int(self.n_mels), **DESCRIPTORS}
+        return [(name, int(self.n_mfcc)) for name in orders] + [(name, widths[name]) for name in self.descriptors]
+
+    def _feature_names(self) -> list[str]:
+        return [
+            f"{name}_{statistic}_{i}" if width > 1 else f"{name}_{statistic}"
+            for name, width in self._series()
+            for statistic in self.statistics
+            for i in range(width)
+        ]
+
+
+class LogMelTransformer(ClipTransformer):
+    """Mel spectra of sounds in decibels, all of the same size.
+
+    Every clip becomes a matrix of bands and frames, for networks that look at spectra as at pictures. It is brought to
+    the same duration first: a longer one is cut, a shorter one repeated from its start (or followed by silence). The
+    numbers equal those of ``librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, ...))`` of those samples.
+    The transformer learns nothing and works without being fitted.
+
+    Parameters
+    ----------
+    duration : float > 0, default=5.0
+        Seconds that every clip is brought to.
+    fill : {"loop", "pad"}, default="loop"
+        What follows the end of a shorter clip: the clip again, or silence.
+    sr : number > 0, default=22050
+        Sampling rate in Hz that clips are brought to.
+    n_fft : int >= 1, default=2048
+        Length of the FFT window in samples.
+    hop_length : int >= 1, default=512
+        Samples from one frame to the next.
+    n_mels : int >= 1, default=128
+        Number of mel bands.
+    fmin : float >= 0, default=0.0
+        Lowest frequency in Hz.
+    fmax : float, default=None
+        Highest frequency in Hz, at most ``sr / 2``, which None stands for.
+    res_type : str, default="soxr_hq"
+        Resampler, by librosa's name. The ``kaiser_*`` ones need the extra ``soundclf[resampy]``; ``linear``,
+        ``zero_order_hold`` and ``sinc_*`` need ``soundclf[samplerate]``.
+    on_error : {"raise", "nan"}, default="raise"
+        What to do about a clip that cannot be used: raise an AudioError, or give a row of NaN and, once, a warning that
+        lists all such clips.
+    memory : str, pathlib.Path or joblib.Memory, default=None
+        A folder in which the features of every clip are kept, so that cross-validation and searches compute them once.
+        They are found again by the content of the clip and the parameters above, wherever the clip lies and whatever it
+        is called; whole files are read for that, also with ``duration``. Of a Memory, only the location is used.
+    n_jobs : int, default=None
+        Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores,
+        or one inside a worker of joblib's, such as those of a search with ``n_jobs=2``.
+    verbose : int, default=0
+        With 1 or more, a progress bar over the clips.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of samples per clip, only after fitting on a 2-D array.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, only after fitting on a DataFrame of samples.
+
+    See Also
+    --------
+    soundclf.features.log_mel : The same for the samples of one sound, of any length.
+    librosa.feature.melspectrogram : The power itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from soundclf import LogMelTransformer
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    >>> LogMelTransformer(duration=2.0, n_mels=64).transform([tone]).shape
+    (1, 64, 87)
+    """
+
+    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        **ClipTransformer._parameters,
+        **MEL_PARAMETERS,
+        "duration": (real(0, closed="neither"),),
+        "fill": (names(["loop", "pad"]),),
+    }
+
+    def __init__(
+        self,
+        duration: float = 5.0,
+        *,
+        fill: str = "loop",
+        sr: float = 22050,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_mels: int = 128,
+        fmin: float = 0.0,
+        fmax: float | None = None,
+        res_type: str = "soxr_hq",
+        on_error: str = "raise",
+        memory: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ):
+        self.duration = duration
+        self.fill = fill
+        self.sr = sr
+        self.n_fft = n_fft
+        self.hop_length = hop_length
+        self.n_mels = n_mels
+        self.fmin = fmin
+        self.fmax = fmax
+        self.res_type = res_type
+        self.on_error = on_error
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_bands(type(self).__name__, MEL_PARAMETERS, vars(self))
+
+    def _extractor(self) -> partial[NDArray[np.float32]]:
+        settings = {name: getattr(self, name) for name in MEL_PARAMETERS}
+        return partial(log_mel_of_length, n_samples=self._n_samples(), loop=self.fill == "loop", **settings)
+
+    def _n_samples(self) -> int:
+        return max(1, round(float(self.duration or 0) * float(self.sr)))
+
+    def _shape(self) -> tuple[int, ...]:
+        n_fft = int(self.n_fft)
+        return int(self.n_mels), 1 + (self._n_samples() + 2 * (n_fft // 2) - n_fft) // int(self.hop_length)
+
+    def _feature_names(self) -> list[str]:
+        n_mels, n_frames = self._shape()
+        return [f"log_mel_{band}_{frame}" for band in range(n_mels) for frame in range(n_frames)]
