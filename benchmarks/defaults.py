@@ -23,19 +23,20 @@ from sklearn.model_selection import train_test_split
 from soundclf import DenseAudioClassifier, MFCCMeanTransformer
 
 DATA = Path(os.environ.get("SOUNDCLF_DATA", "../shared/data"))
-FIXED = {"early_stopping": False, "average": False}
+ALONE = {"n_networks": 1, "average": False, "epochs": 200}
 CANDIDATES = {
     "default": {},
+    "epochs=30": {"epochs": 30},
+    "epochs=100": {"epochs": 100},
+    "n_networks=1": {"n_networks": 1},
+    "n_networks=1, epochs=200": {"n_networks": 1, "epochs": 200},
+    "n_networks=1, epochs=200, early_stopping=True": {"n_networks": 1, "epochs": 200, "early_stopping": True},
+    "n_networks=8": {"n_networks": 8},
     "dropout=0.1": {"dropout": 0.1},
     "dropout=0.3": {"dropout": 0.3},
     "average=False": {"average": False},
-    "early_stopping=False": {"early_stopping": False},
-    "early_stopping=True": {"early_stopping": True},
-    "patience=40": {"patience": 40},
-    "no stopping, no average, dropout=0.1": {**FIXED, "dropout": 0.1},
-    "no stopping, no average, dropout=0.2": {**FIXED, "dropout": 0.2},
-    "no stopping, no average, dropout=0.5": {**FIXED, "dropout": 0.5},
-    "the tutorial's: as above, not standardised": {**FIXED, "dropout": 0.5, "normalize": False},
+    "one network, no average, dropout=0.2": {**ALONE, "dropout": 0.2},
+    "the tutorial's: as above, dropout=0.5, not standardised": {**ALONE, "dropout": 0.5, "normalize": False},
 }
 
 

@@ -54,7 +54,7 @@ def fit(quick: bool) -> None:
     from soundclf import DenseAudioClassifier
 
     X_train, _, y_train, _ = tutorial_split()
-    DenseAudioClassifier(epochs=2 if quick else 10, early_stopping=False, random_state=0).fit(X_train, y_train)
+    DenseAudioClassifier(n_networks=1, epochs=2 if quick else 10, random_state=0).fit(X_train, y_train)
 
 
 def here(function: Callable[..., None], *arguments: object) -> Callable[[bool], Callable[[], dict]]:

@@ -33,7 +33,7 @@ data = Bunch(data=X, target=y, groups=groups, cv=PredefinedSplit(fold))
 
 networks = {
     "tutorial's network": DenseAudioClassifier(
-        dropout=0.5, normalize=False, early_stopping=False, average=False, random_state=0
+        n_networks=1, dropout=0.5, normalize=False, average=False, epochs=200, random_state=0
     ),
     "our default": DenseAudioClassifier(random_state=0),
 }

@@ -78,7 +78,7 @@ else:
 # kept, which is one thing not to do. Labels stay strings.
 
 X_train, X_test, y_train, y_test = train_test_split(X, labels, test_size=0.2, random_state=0)
-tutorial = DenseAudioClassifier(dropout=0.5, normalize=False, early_stopping=False, average=False, random_state=0)
+tutorial = DenseAudioClassifier(n_networks=1, dropout=0.5, normalize=False, average=False, epochs=200, random_state=0)
 start = time.perf_counter()
 tutorial.fit(X_train, y_train, X_val=X_test, y_val=y_test)
 seconds = time.perf_counter() - start

@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV
 from soundclf import DenseAudioClassifier, ParameterError
 from soundclf._checkpoint import Checkpoint
 
-PARAMETERS = {"hidden_layer_sizes": (16,), "epochs": 6, "random_state": 0}
+PARAMETERS = {"hidden_layer_sizes": (16,), "n_networks": 1, "epochs": 6, "random_state": 0}
 VALIDATED = {"early_stopping": True, "patience": 3, "validation_fraction": 0.3, "learning_rate": 0.01}
 
 # Fits in a process of its own, which a thread kills with SIGKILL as soon as an entry holds that many epochs.
@@ -53,11 +53,12 @@ def assert_same(a, b):
         for x, y in zip(getattr(a, name), getattr(b, name), strict=True):
             np.testing.assert_array_equal(x, y, strict=True)
     assert (a.history_, a.best_epoch_) == (b.history_, b.best_epoch_)
-    assert a._state.keys() == b._state.keys()
-    for name in ("weights", "optimizer"):
-        for x, y in zip(a._state[name], b._state[name], strict=True):
-            np.testing.assert_array_equal(x, y, strict=True)
-    assert (a._state["epochs"], a._state["random"]) == (b._state["epochs"], b._state["random"])
+    for one, other in zip(a._states, b._states, strict=True):
+        assert one.keys() == other.keys()
+        for name in ("weights", "optimizer"):
+            for x, y in zip(one[name], other[name], strict=True):
+                np.testing.assert_array_equal(x, y, strict=True)
+        assert (one["epochs"], one["random"]) == (other["epochs"], other["random"])
 
 
 def entries(folder):

@@ -23,7 +23,8 @@ from soundclf._forward import ACTIVATIONS
 
 
 def small(**parameters):
-    return DenseAudioClassifier(**{"hidden_layer_sizes": (16,), "epochs": 5, "random_state": 0, **parameters})
+    defaults = {"hidden_layer_sizes": (16,), "n_networks": 1, "epochs": 5, "random_state": 0}
+    return DenseAudioClassifier(**{**defaults, **parameters})
 
 
 def weights(clf):
@@ -72,7 +73,7 @@ def test_trains_as_keras_does(blobs, optimizer):
     codes = np.searchsorted(clf.classes_, y)
     losses = [model.train_on_batch(X, codes, return_dict=True)["loss"] for _ in range(5)]
     np.testing.assert_allclose(clf.history_["loss"][0], losses[0], rtol=1e-5)
-    kept = [array for layer in zip(clf.coefs_, clf.intercepts_, strict=True) for array in layer]
+    kept = [array[0] for layer in zip(clf.coefs_, clf.intercepts_, strict=True) for array in layer]
     for ours, theirs in zip(kept, model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
 
@@ -108,12 +109,10 @@ def test_learns_what_is_there_to_learn(blobs):
 
 def test_no_hidden_layers_is_logistic_regression(blobs):
     X, y = StandardScaler().fit_transform(blobs[0]), blobs[1]
-    clf = DenseAudioClassifier((), normalize=False, epochs=600, batch_size=90, learning_rate=0.05, random_state=0).fit(
-        X, y
-    )
+    clf = small(hidden_layer_sizes=(), normalize=False, epochs=600, batch_size=90, learning_rate=0.05).fit(X, y)
     regression = LogisticRegression(C=np.inf, max_iter=5000).fit(X, y)
     assert np.mean(clf.predict(X) == regression.predict(X)) > 0.98
-    assert [coef.shape for coef in clf.coefs_] == [(8, 3)]
+    assert [coef.shape for coef in clf.coefs_] == [(1, 8, 3)]
 
 
 def test_normalize_standardises_by_the_training_rows(blobs):
@@ -596,20 +595,60 @@ def test_early_stopping_waits_for_patience(blobs):
     assert min(losses) == losses[clf.best_epoch_]
 
 
-def test_auto_does_not_judge_by_parts_of_the_classes():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(1030, 4)), np.r_[np.repeat(np.arange(250), 4), np.zeros(30, int)]
-    clf = small(epochs=1).fit(X, y)  # of four rows, a tenth is none
-    assert "val_loss" not in clf.history_
+def test_nothing_is_set_aside_unless_asked_for(blobs):
+    assert "val_loss" not in small().fit(*blobs).history_
+    assert "val_loss" not in small(early_stopping=True).partial_fit(*blobs, classes=np.unique(blobs[1])).history_
+    assert "val_loss" in small(early_stopping=True, epochs=1).fit(*blobs).history_
 
 
-def test_auto_stops_early_from_a_thousand_rows_on():
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(1000, 2)), np.arange(1000) % 2
-    assert "val_loss" in small(epochs=1).fit(X, y).history_
-    assert "val_loss" not in small(epochs=1).fit(X[:999], y[:999]).history_
-    assert "val_loss" not in small(epochs=1, early_stopping=False).fit(X, y).history_
-    assert "val_loss" not in small().partial_fit(X, y, classes=[0, 1]).history_
+# -- several networks --------------------------------------------------------------------------------------------------
+
+
+def alone(clf, i):
+    """Give a classifier with one of the networks only."""
+    part = copy.deepcopy(clf)
+    part.coefs_ = [coef[i : i + 1] for coef in clf.coefs_]
+    part.intercepts_ = [intercept[i : i + 1] for intercept in clf.intercepts_]
+    return part
+
+
+def test_probabilities_are_the_mean_of_those_of_the_networks(blobs):
+    clf = small(n_networks=3).fit(*blobs)
+    assert [coef.shape for coef in clf.coefs_] == [(3, 8, 16), (3, 16, 3)]
+    parts = [alone(clf, i).predict_proba(blobs[0]) for i in range(3)]
+    assert np.abs(parts[0] - parts[1]).max() > 0.01
+    np.testing.assert_allclose(clf.predict_proba(blobs[0]), np.mean(parts, axis=0), atol=1e-12)
+    np.testing.assert_allclose(clf.model_.predict(blobs[0], verbose=0), np.mean(parts, axis=0), atol=1e-5)
+
+
+def test_the_first_network_is_the_one_that_would_be_alone(blobs):
+    together, single = small(n_networks=2).fit(*blobs), small().fit(*blobs)
+    assert_same_weights(alone(together, 0), single)
+    assert differ(alone(together, 1), single)
+    losses = np.array([single.history_["loss"], together.history_["loss"]])
+    assert (losses[0] != losses[1]).all()  # the history is that of both
+
+
+def test_all_networks_train_on(blobs):
+    whole = small(n_networks=2, epochs=6).fit(*blobs)
+    resumed = small(n_networks=2, epochs=3, normalize=True, warm_start=True).fit(*blobs)
+    resumed = pickle.loads(pickle.dumps(resumed)).fit(*blobs)
+    assert_same_weights(resumed, whole)
+    assert len(resumed.history_["loss"]) == 6
+    with pytest.raises(ValueError, match="cannot go on with another n_networks: it was 2, now it is 3"):
+        resumed.set_params(n_networks=3).fit(*blobs)
+    parts = small(n_networks=2).partial_fit(*blobs, classes=np.unique(blobs[1])).partial_fit(*blobs)
+    assert len(parts.coefs_[0]) == 2
+
+
+def test_each_network_stops_and_keeps_its_best_by_itself(blobs):
+    X, y = blobs
+    settings = {"epochs": 300, "learning_rate": 0.02, "early_stopping": True, "patience": 4}
+    both = small(n_networks=2, **settings).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    first = small(**settings).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
+    assert_same_weights(alone(both, 0), first)
+    assert len(both.history_["val_loss"]) >= len(first.history_["val_loss"])
+    assert np.isfinite(both.history_["val_loss"]).all()
 
 
 def test_average_is_the_moving_average_of_the_weights(blobs):
@@ -777,7 +816,8 @@ def test_an_optimizer_object_is_not_changed(blobs):
         ({"class_weight": "balance"}, "Did you mean 'balanced'"),
         ({"callbacks": "EarlyStopping"}, "'callbacks' .* list of keras.callbacks.Callback"),
         ({"validation_fraction": 1}, "'validation_fraction'"),
-        ({"early_stopping": "aut"}, "Did you mean 'auto'"),
+        ({"early_stopping": "auto"}, "'early_stopping' .* True or False"),
+        ({"n_networks": 0}, r"'n_networks' .* an integer in \[1, inf\)"),
         ({"patience": 0}, "'patience'"),
     ],
     ids=str,

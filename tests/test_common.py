@@ -35,7 +35,7 @@ ESTIMATORS = [
     for value in (getattr(soundclf, name) for name in soundclf.__all__)
     if isinstance(value, type) and issubclass(value, BaseEstimator)
 ]
-QUICK = {"DenseAudioClassifier": {"epochs": 10}}
+QUICK = {"DenseAudioClassifier": {"epochs": 10, "n_networks": 2}}
 EXPECTED_FAILURES = {
     "DenseAudioClassifier": {
         "check_sample_weight_equivalence_on_dense_data": "batches of rows: a weight of 2 is one row in one batch, a "

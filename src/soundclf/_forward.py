@@ -1,4 +1,4 @@
-"""The forward pass of a dense network in NumPy, by Keras' definitions."""
+"""The forward pass of dense networks in NumPy, by Keras' definitions."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def dense_probabilities(
     intercepts: Sequence[NDArray[np.floating]],
     activation: str,
 ) -> NDArray[np.float64]:
-    """Give the class probabilities of a dense network with a softmax on top.
+    """Give the class probabilities of dense networks with a softmax on top, averaged over the networks.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        What the network was trained on: standardised, float32.
+        What the networks were trained on: standardised, float32.
     coefs, intercepts : sequences of ndarray
-        Weights ``(n_in, n_out)`` and biases ``(n_out,)`` of each layer.
+        Weights ``(n_networks, n_in, n_out)`` and biases ``(n_networks, n_out)`` of each layer.
     activation : str
         Of all layers but the last; one of ACTIVATIONS.
 
@@ -49,12 +49,14 @@ def dense_probabilities(
     ndarray of shape (n_samples, n_classes), float64
         Rows sum to 1. Sums are taken in float64, so that a row gets the same numbers alone as among others.
     """
-    probabilities = np.empty((len(X), len(intercepts[-1])))
+    probabilities = np.empty((len(X), intercepts[-1].shape[1]))
+    biases = [intercept[:, np.newaxis] for intercept in intercepts]
     for start in range(0, len(X), _ROWS):
-        hidden = X[start : start + _ROWS].astype(np.float64)
-        for coef, intercept in zip(coefs[:-1], intercepts[:-1], strict=True):
-            hidden = ACTIVATIONS[activation](hidden @ coef + intercept)
-        logits = hidden @ coefs[-1] + intercepts[-1]
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities[start : start + _ROWS] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        hidden = X[np.newaxis, start : start + _ROWS].astype(np.float64)
+        for coef, bias in zip(coefs[:-1], biases[:-1], strict=True):
+            hidden = ACTIVATIONS[activation](hidden @ coef + bias)
+        logits = hidden @ coefs[-1] + biases[-1]
+        exponentials = np.exp(logits - logits.max(axis=2, keepdims=True))
+        shares = exponentials / exponentials.sum(axis=2, keepdims=True)
+        probabilities[start : start + _ROWS] = shares.mean(axis=0)
     return probabilities

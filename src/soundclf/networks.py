@@ -16,7 +16,7 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,7 +142,7 @@ def _make_optimizer(keras: Any, optimizer: Any) -> Any:
     return type(optimizer).from_config(optimizer.get_config()) if optimizer.built else copy.deepcopy(optimizer)
 
 
-def _dense_layers(keras: Any, architecture: Architecture, top: str | None) -> list[Any]:
+def _dense_layers(keras: Any, architecture: Architecture, top: str | None, suffix: str = "") -> list[Any]:
     layers: list[Any] = []
     for i, size in enumerate(architecture.hidden_layer_sizes):
         layers.append(
@@ -151,11 +151,13 @@ def _dense_layers(keras: Any, architecture: Architecture, top: str | None) -> li
                 activation=architecture.activation,
                 kernel_initializer=keras.initializers.GlorotUniform(seed=i),
                 dtype="float32",  # whatever the process-wide policy is
-                name=f"hidden_{i + 1}",
+                name=f"hidden_{i + 1}{suffix}",
             )
         )
         if architecture.dropout > 0:
-            layers.append(keras.layers.Dropout(architecture.dropout, seed=i, dtype="float32", name=f"dropout_{i + 1}"))
+            layers.append(
+                keras.layers.Dropout(architecture.dropout, seed=i, dtype="float32", name=f"dropout_{i + 1}{suffix}")
+            )
     out = len(architecture.hidden_layer_sizes)
     layers.append(
         keras.layers.Dense(
@@ -163,7 +165,7 @@ def _dense_layers(keras: Any, architecture: Architecture, top: str | None) -> li
             activation=top,
             kernel_initializer=keras.initializers.GlorotUniform(seed=out),
             dtype="float32",
-            name="classes",
+            name=f"classes{suffix}",
         )
     )
     return layers
@@ -339,35 +341,41 @@ def borrowed(architecture: Architecture, *, shared: bool) -> Iterator[Network]:
 
 
 def build_keras_model(
-    architecture: Architecture, state: TrainingState, mean: np.ndarray | None, scale: np.ndarray | None
+    architecture: Architecture, states: Sequence[TrainingState], mean: np.ndarray | None, scale: np.ndarray | None
 ) -> Any:
     """Build the compiled Keras model that a fitted classifier stands for.
 
     Parameters
     ----------
     architecture : Architecture
-        The network and its optimizer.
-    state : TrainingState
-        Its averaged weights and the state of its optimizer.
+        Of each of its networks, and their optimizer.
+    states : sequence of TrainingState
+        Their averaged weights. Of a single network, the model's optimizer gets the state too.
     mean, scale : ndarray of shape (n_features,) or None
         What inputs are standardised by.
 
     Returns
     -------
-    keras.Sequential
-        From raw features to probabilities. Inputs are float64 up to and including the standardisation, as in
-        training.
+    keras.Model
+        From raw features to probabilities, the mean of those of the networks. Inputs are float64 up to and including
+        the standardisation, as in training.
     """
     keras = _keras()
-    layers: list[Any] = [keras.Input((architecture.n_features,), dtype="float64" if mean is not None else "float32")]
+    inputs = keras.Input((architecture.n_features,), dtype="float64" if mean is not None else "float32")
+    start = inputs
     if mean is not None and scale is not None:
-        layers.append(keras.layers.Rescaling(1 / scale, -mean / scale, dtype="float64", name="normalize"))
-    dense = _dense_layers(keras, architecture, top="softmax")
-    model = keras.Sequential(layers + dense, name="soundclf")
-    weights = iter(state.average)
-    for layer in dense:
-        if layer.weights:
-            layer.set_weights([next(weights), next(weights)])
+        start = keras.layers.Rescaling(1 / scale, -mean / scale, dtype="float64", name="normalize")(inputs)
+    outputs = []
+    for i, state in enumerate(states):
+        output, weights = start, iter(state.average)
+        suffix = "" if len(states) == 1 else f"_of_network_{i + 1}"
+        for layer in _dense_layers(keras, architecture, top="softmax", suffix=suffix):
+            output = layer(output)
+            if layer.weights:
+                layer.set_weights([next(weights), next(weights)])
+        outputs.append(output)
+    together = outputs[0] if len(outputs) == 1 else keras.layers.Average(dtype="float32", name="mean")(outputs)
+    model = keras.Model(inputs, together, name="soundclf")
     model.compile(
         optimizer=_make_optimizer(keras, architecture.optimizer),
         loss=keras.losses.SparseCategoricalCrossentropy(),
@@ -375,6 +383,7 @@ def build_keras_model(
         auto_scale_loss=False,
     )
     model.optimizer.build(model.trainable_variables)
-    for variable, value in zip(model.optimizer.variables, state.optimizer, strict=True):
-        variable.assign(value)
+    if len(states) == 1:
+        for variable, value in zip(model.optimizer.variables, states[0].optimizer, strict=True):
+            variable.assign(value)
     return model
