@@ -33,10 +33,11 @@ FLOORS = {
     "_descriptors": 2,
     "features": 3,
     "_clip_transformer": 4,
-    "classifiers": 5,
-    "transformers": 5,
-    "datasets": 6,
-    "evaluation": 7,
+    "_neural": 5,
+    "classifiers": 6,
+    "transformers": 6,
+    "datasets": 7,
+    "evaluation": 8,
     "cli": 9,
 }
 
