@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from soundclf import DenseAudioClassifier, ParameterError
-from soundclf._forward import ACTIVATIONS
+from soundclf._dense import ACTIVATIONS
 
 
 def small(**parameters):

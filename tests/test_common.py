@@ -35,13 +35,17 @@ ESTIMATORS = [
     for value in (getattr(soundclf, name) for name in soundclf.__all__)
     if isinstance(value, type) and issubclass(value, BaseEstimator)
 ]
-QUICK = {"DenseAudioClassifier": {"epochs": 10, "n_networks": 2}}
+QUICK = {
+    "ConvAudioClassifier": {"channels": (16,), "epochs": 20, "n_networks": 2, "mixup": 0.1},
+    "DenseAudioClassifier": {"epochs": 10, "n_networks": 2},
+}
+EXEMPTION = (
+    "batches of rows: a weight of 2 is one row in one batch, a repeated row is two in two, and dropout and the order "
+    "of the rows differ; scikit-learn exempts its own mini-batch learners, such as SGDClassifier, for the same reason"
+)
 EXPECTED_FAILURES = {
-    "DenseAudioClassifier": {
-        "check_sample_weight_equivalence_on_dense_data": "batches of rows: a weight of 2 is one row in one batch, a "
-        "repeated row is two in two, and dropout and the order of the rows differ; scikit-learn exempts its own "
-        "mini-batch learners, such as SGDClassifier, for the same reason"
-    }
+    name: {"check_sample_weight_equivalence_on_dense_data": EXEMPTION}
+    for name in ("ConvAudioClassifier", "DenseAudioClassifier")
 }
 
 

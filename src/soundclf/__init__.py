@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from . import features as features
     from .audio import load_clip as load_clip
     from .audio import stream_clip as stream_clip
+    from .classifiers import ConvAudioClassifier as ConvAudioClassifier
     from .classifiers import DenseAudioClassifier as DenseAudioClassifier
     from .exceptions import AudioError as AudioError
     from .exceptions import AudioWarning as AudioWarning
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AudioError": "exceptions",
     "AudioWarning": "exceptions",
+    "ConvAudioClassifier": "classifiers",
     "DenseAudioClassifier": "classifiers",
     "DownloadError": "exceptions",
     "LeakWarning": "exceptions",

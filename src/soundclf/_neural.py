@@ -6,7 +6,7 @@ import contextlib
 import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -24,6 +24,7 @@ from .exceptions import ParameterError
 
 __all__ = ["NeuralClassifier"]
 
+_FREE = ("dropout", "shift", "gain", "band_mask", "time_mask", "mixup", "label_smoothing")  # may change on the way
 _TOO_FEW = "{} needs at least two classes to tell apart, got one class: {}"
 
 
@@ -97,7 +98,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     _averages: list[np.ndarray]
 
     @abstractmethod
-    def _check_X(self, X: Any, y: Any = None, *, reset: bool) -> Any:
+    def _checked(self, X: Any, y: Any = None, *, reset: bool) -> Any:
         """Give X, and y where there is one, as arrays."""
 
     @abstractmethod
@@ -105,7 +106,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Give the parameters that make up a network."""
 
     @abstractmethod
-    def _architecture(self, n_classes: int, network: dict[str, Any] | None = None) -> networks.Architecture:
+    def _architecture(self, n_classes: int, *, scale: Any, network: dict[str, Any] | None = None) -> Any:
         """Give what a network is made from, by the parameters or as described earlier."""
 
     @abstractmethod
@@ -260,7 +261,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     def _check_rows(
         self, X: Any, y: Any, sample_weight: Any, *, reset: bool
     ) -> tuple[NDArray[np.float64], np.ndarray, NDArray[np.float64]]:
-        X, y = self._check_X(X, y, reset=reset)
+        X, y = self._checked(X, y, reset=reset)
         check_classification_targets(y)
         if type_of_target(y) not in ("binary", "multiclass"):
             raise ValueError(f"y must hold one label per row, got {type_of_target(y)} targets, which are not supported")
@@ -299,11 +300,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
             validation = (X[held_out], codes[held_out], sample_weight[held_out])
             X, codes, sample_weight = X[~held_out], codes[~held_out], sample_weight[~held_out]
         scaler = self._scaler(X, sample_weight, warm=warm)
-
-        mean, scale = (None, None) if scaler is None else (scaler.mean_, scaler.scale_)
+        mean, scale = (None, None) if scaler is None else self._standardisation(scaler)
 
         def rows(X: Any, codes: Any, weights: Any) -> TrainingData:
-            return TrainingData(scaled(X, mean, scale), codes, weights.astype(np.float32))
+            return TrainingData(self._inputs(X, mean, scale), codes, weights.astype(np.float32))
 
         data = rows(X, codes, sample_weight * class_weights(self.class_weight, classes, codes))
         judges = None if validation is None else rows(*validation)
@@ -314,13 +314,15 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
             restore_best=self.restore_best,
             average=bool(self.average),
             checkpoint=None if partial else self.checkpoint,
+            learning_rates=None if partial else self._learning_rates(),
             callbacks=tuple(self.callbacks or ()),
             progress=self._progress if self.verbose else None,
         )
+        architecture = self._architecture(len(classes), scale=scale)
         seeds = iter(lambda: int(random.integers(2**31)), None)
         outcomes = [
             train(
-                self._architecture(len(classes)),
+                architecture,
                 data,
                 schedule,
                 validation=judges,
@@ -338,7 +340,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         self._states = [{name: value for name, value in vars(s).items() if name != "average"} for s in states]
         self.mean_: NDArray[np.float64] | None = mean
         self.scale_: NDArray[np.float64] | None = scale
-        self._seen: tuple[Any, Any] | None = None if scaler is None else (scaler.var_, scaler.n_samples_seen_)
+        self._scaled_by: StandardScaler | None = scaler
         return self
 
     def _remember(self, outcomes: list[tuple[Any, dict[str, list[float]], int]], *, warm: bool, judged: bool) -> None:
@@ -376,12 +378,20 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Give the standardisation by the rows of this call and, when going on, by all those before."""
         if not self.normalize:
             return None
-        scaler = StandardScaler()
-        if warm and self._seen is not None:
-            scaler.n_features_in_, scaler.mean_, scaler.scale_ = self.n_features_in_, self.mean_, self.scale_
-            scaler.var_, scaler.n_samples_seen_ = self._seen
-            scaler = copy.deepcopy(scaler)
-        return scaler.partial_fit(X, sample_weight=sample_weight)
+        scaler = copy.deepcopy(self._scaled_by) if warm and self._scaled_by is not None else StandardScaler()
+        return scaler.partial_fit(*self._observed(X, sample_weight))
+
+    def _observed(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give the rows that the standardisation follows, and their weights."""
+        return X, sample_weight
+
+    def _standardisation(self, scaler: StandardScaler) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give what features are standardised by."""
+        return scaler.mean_, scaler.scale_
+
+    def _inputs(self, X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> NDArray[np.float32]:
+        """Give what a network sees of rows."""
+        return scaled(X, mean, scale)
 
     def _check_structure(self, *, warm: bool) -> None:
         """Go on training only with what the networks were made from."""
@@ -410,9 +420,18 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     def model_(self) -> Any:
         """The compiled Keras model."""
         check_is_fitted(self, "_averages")
+        architecture = self._architecture(len(self.classes_), scale=self.scale_, network=self._network)
         return networks.build_keras_model(
-            self._architecture(len(self.classes_), self._network), self._resumed(), self.mean_, self.scale_
+            architecture, self._resumed(), self._shaped(self.mean_), self._shaped(self.scale_)
         )
+
+    def _learning_rates(self) -> Sequence[float] | None:
+        """Give the learning rate of every epoch, if it changes."""
+        return None
+
+    def _shaped(self, values: np.ndarray | None) -> np.ndarray | None:
+        """Give numbers by feature in the shape that fits a row."""
+        return values
 
     # -- prediction ----------------------------------------------------------------------------------------------------
 
@@ -437,7 +456,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
             For NaN, infinity or another number of features than in :meth:`fit`.
         """
         check_is_fitted(self, "_averages")
-        return self._probabilities(self._check_X(X, reset=False))
+        return self._probabilities(self._checked(X, reset=False))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Give the most probable class.
@@ -465,7 +484,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
 
 def _structure(name: str, value: Any) -> Any:
     """Reduce a parameter to what has to stay the same while training goes on."""
-    if name == "dropout":
+    if name in _FREE:
         return None  # any will do
     if name == "optimizer" and not isinstance(value, str):
         config = value.get_config()

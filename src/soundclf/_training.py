@@ -42,6 +42,7 @@ class Schedule:
     restore_best: bool = True
     average: bool = True
     checkpoint: Any = None
+    learning_rates: Sequence[float] | None = None
     callbacks: Sequence[Any] = ()
     progress: Callable[[Iterator[int], int], Any] | None = None
 
@@ -169,6 +170,7 @@ def _checkpoint(
         else [type(optimizer).__name__, optimizer.get_config() | {"name": None}],  # Keras numbers optimizers by name
         "learning_rate": learning_rate,
         "schedule": [schedule.epochs, schedule.batch_size, schedule.patience, schedule.restore_best, schedule.average],
+        "learning_rates": schedule.learning_rates,
         "validated": validation is not None,
         "start": [start.epochs, start.random],
         "with": networks.versions(),
@@ -285,6 +287,8 @@ def _run_epochs(
     for epoch in epochs:
         if judged is not None and schedule.patience is not None and epoch - 1 - now.best_epoch >= schedule.patience:
             break
+        if schedule.learning_rates is not None:
+            model.optimizer.learning_rate = schedule.learning_rates[epoch]
         callbacks.on_epoch_begin(epoch)
         order = now.generator.permutation(n_rows)
         total = np.zeros(2)

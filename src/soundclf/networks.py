@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import itertools
 import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -32,26 +31,52 @@ _pids: list[int] = []
 _lock = threading.RLock()
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """What a compiled dense network is made from; two fits with equal ones share a graph.
+class Architecture(Protocol):
+    """What a compiled network is made from; two fits with equal ones share a graph.
 
     ``optimizer`` is a name that Keras knows, or a Keras optimizer, which is never shared.
     """
 
-    n_features: int
-    hidden_layer_sizes: tuple[int, ...]
-    n_classes: int
-    activation: str
-    dropout: float
-    optimizer: Any
+    n_varied: int
+
+    @property
+    def dropout(self) -> float:
+        """Share of outputs that are dropped in training."""
+
+    @property
+    def optimizer(self) -> Any:
+        """Its name, or a Keras optimizer."""
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """The shape of a row."""
+
+    @property
+    def n_masked(self) -> int:
+        """Outputs of a row that dropout decides on."""
+
+    def connect(self, keras: Any, inputs: Any, top: str | None, suffix: str = "") -> Any:
+        """Apply new layers to an input of shape ``input_shape``; ``top`` is the last one's activation."""
+
+    def vary(self, n_rows: int, generator: np.random.Generator) -> np.ndarray:
+        """Draw what training varies rows by, ``(n_rows, n_varied)``."""
+
+    def parts(self, keras: Any, model: Any) -> Any:
+        """Give what :meth:`logits` needs of a model."""
+
+    def logits(self, tf: Any, parts: Any, X: Any, masks: Any, varied: Any) -> Any:
+        """Compute what a batch's loss is computed from, in training; ``masks`` are the factors of dropout, or None."""
+
+    def losses(self, tf: Any, logits: Any, y: Any, sample_weight: Any, varied: Any) -> Any:
+        """Compute the weighted cross-entropy of every row."""
 
 
 @dataclass
 class TrainingState:
     """All that training goes on from: plain arrays and the state of NumPy's generator.
 
-    ``weights`` holds kernel and bias of every layer in turn, ``average`` their moving average over ``epochs`` epochs;
+    ``weights`` holds the trained variables and the running means and variances, ``average`` their moving average over
+    ``epochs`` epochs;
     ``optimizer`` the optimizer's variables; ``random`` the state of NumPy's generator that orders the rows and draws
     the dropout masks.
     """
@@ -142,35 +167,6 @@ def _make_optimizer(keras: Any, optimizer: Any) -> Any:
     return type(optimizer).from_config(optimizer.get_config()) if optimizer.built else copy.deepcopy(optimizer)
 
 
-def _dense_layers(keras: Any, architecture: Architecture, top: str | None, suffix: str = "") -> list[Any]:
-    layers: list[Any] = []
-    for i, size in enumerate(architecture.hidden_layer_sizes):
-        layers.append(
-            keras.layers.Dense(
-                size,
-                activation=architecture.activation,
-                kernel_initializer=keras.initializers.GlorotUniform(seed=i),
-                dtype="float32",  # whatever the process-wide policy is
-                name=f"hidden_{i + 1}{suffix}",
-            )
-        )
-        if architecture.dropout > 0:
-            layers.append(
-                keras.layers.Dropout(architecture.dropout, seed=i, dtype="float32", name=f"dropout_{i + 1}{suffix}")
-            )
-    out = len(architecture.hidden_layer_sizes)
-    layers.append(
-        keras.layers.Dense(
-            architecture.n_classes,
-            activation=top,
-            kernel_initializer=keras.initializers.GlorotUniform(seed=out),
-            dtype="float32",
-            name=f"classes{suffix}",
-        )
-    )
-    return layers
-
-
 class Network:
     """One Keras graph with the functions that train and judge it."""
 
@@ -181,11 +177,8 @@ class Network:
         self.tf, self.keras = tf, keras
         self.key = (architecture, keras.config.floatx())
         # The top layer gives logits: cross-entropy from them loses no digits, and softmax is monotonic.
-        layers = [
-            keras.Input((architecture.n_features,), dtype="float32"),
-            *_dense_layers(keras, architecture, top=None),
-        ]
-        self.model = keras.Sequential(layers, name="soundclf")
+        inputs = keras.Input(architecture.input_shape, dtype="float32")
+        self.model = keras.Model(inputs, architecture.connect(keras, inputs, top=None), name="soundclf")
         self.model.compile(
             optimizer=_make_optimizer(keras, architecture.optimizer),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -193,49 +186,54 @@ class Network:
             auto_scale_loss=False,
         )
         self.model.optimizer.build(self.model.trainable_variables)
-        self._fresh_optimizer = [np.array(variable.numpy()) for variable in self.model.optimizer.variables]
-        self._dense = [layer for layer in self.model.layers if isinstance(layer, keras.layers.Dense)]
+        self._architecture = architecture
+        self._parts = architecture.parts(keras, self.model)
         self._dropped = min(round(architecture.dropout * 2**16), 2**16 - 1)  # of every 2**16 outputs
+        self._weights = [*self.model.trainable_variables, *_running(self.model)]
+        self._variables = [*self._weights, *self.model.optimizer.variables]
+        # Variables read one by one through Keras would take a tenth of a small network's epoch.
+        self._read_graph = tf.function(lambda: [tf.identity(variable.value) for variable in self._variables])
+        self._fresh = self._read()
         rows = (
-            tf.TensorSpec((None, architecture.n_features), tf.float32),
+            tf.TensorSpec((None, *architecture.input_shape), tf.float32),
             tf.TensorSpec((None,), tf.int32),
             tf.TensorSpec((None,), tf.float32),
         )
-        order = (tf.TensorSpec((None, None), tf.bool), tf.TensorSpec((None,), tf.int32), tf.TensorSpec((), tf.int32))
+        order = (
+            tf.TensorSpec((None, None), tf.bool),
+            tf.TensorSpec((None, architecture.n_varied), tf.float32),
+            tf.TensorSpec((None,), tf.int32),
+            tf.TensorSpec((), tf.int32),
+        )
         self._train_graph = tf.function(self._train_steps, input_signature=rows + order)
-        weights = [tf.TensorSpec(v.shape, tf.float32) for v in self.model.trainable_variables]
+        weights = [tf.TensorSpec(variable.shape, tf.float32) for variable in self._weights]
         self._judge_graph = tf.function(self._judge, input_signature=(*rows, weights))
-        self._variables = [*self.model.trainable_variables, *self.model.optimizer.variables]
-        # Variables read one by one through Keras would take a tenth of a small network's epoch.
-        self._read_graph = tf.function(lambda: [tf.identity(variable.value) for variable in self._variables])
 
-    def _sums(self, logits: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Give the sum of the weighted cross-entropies of some rows, and the number of rows classified rightly."""
+    def _right(self, logits: Any, y: Any) -> Any:
+        """Count the rows classified rightly."""
         tf = self.tf
-        losses = sample_weight * tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
-        right = tf.cast(tf.math.in_top_k(y, logits, 1), tf.float32)
-        return tf.reduce_sum(losses), tf.reduce_sum(right)
+        return tf.reduce_sum(tf.cast(tf.math.in_top_k(y, logits, 1), tf.float32))
 
-    def _train_steps(self, X: Any, y: Any, sample_weight: Any, kept: Any, order: Any, batch_size: Any) -> Any:
-        tf = self.tf
+    def _train_steps(
+        self, X: Any, y: Any, sample_weight: Any, kept: Any, varied: Any, order: Any, batch_size: Any
+    ) -> Any:
+        tf, architecture = self.tf, self._architecture
         model, variables = self.model, self.model.trainable_variables
-        sizes = [layer.units for layer in self._dense[:-1]] if self._dropped else []
         scale = 2**16 / (2**16 - self._dropped)
 
         def step(first: Any, loss: Any, right: Any) -> tuple[Any, Any, Any]:
             batch = order[first : first + batch_size]
-            masks: list[Any] = []
-            if sizes:
-                masks = tf.split(scale * tf.cast(kept[first : first + batch_size], tf.float32), sizes, axis=1)
+            labels, varied_by = tf.gather(y, batch), varied[first : first + batch_size]
+            masks = None
+            if self._dropped and architecture.n_masked:
+                masks = scale * tf.cast(kept[first : first + batch_size], tf.float32)
             with tf.GradientTape() as tape:
-                hidden = tf.gather(X, batch)
-                for layer, mask in itertools.zip_longest(self._dense[:-1], masks):
-                    hidden = layer(hidden) if mask is None else layer(hidden) * mask
-                logits = self._dense[-1](hidden)
-                batch_loss, batch_right = self._sums(logits, tf.gather(y, batch), tf.gather(sample_weight, batch))
+                logits = architecture.logits(tf, self._parts, tf.gather(X, batch), masks, varied_by)
+                weights = tf.gather(sample_weight, batch)
+                batch_loss = tf.reduce_sum(architecture.losses(tf, logits, labels, weights, varied_by))
                 mean_loss = model.optimizer.scale_loss(batch_loss / tf.cast(tf.shape(batch)[0], tf.float32))
             model.optimizer.apply(tape.gradient(mean_loss, variables), variables)
-            return first + batch_size, loss + batch_loss, right + batch_right
+            return first + batch_size, loss + batch_loss, right + self._right(logits, labels)
 
         n_rows = tf.shape(order)[0]
         return tf.while_loop(lambda first, *_: first < n_rows, step, (0, 0.0, 0.0), parallel_iterations=1)[1:]
@@ -246,7 +244,7 @@ class Network:
         16 random bits an output, drawn in one go by NumPy: TensorFlow's generators, asked by every layer in every
         step, would take a quarter of a small network's time.
         """
-        n_units = sum(layer.units for layer in self._dense[:-1]) if self._dropped else 0
+        n_units = self._architecture.n_masked if self._dropped else 0
         bits = generator.integers(0, 2**64, (n_rows, -(-n_units // 4)), dtype=np.uint64)
         return bits.view(np.uint16)[:, :n_units] >= self._dropped
 
@@ -258,15 +256,18 @@ class Network:
         Gives the sum of the weighted losses and the number of rows classified rightly, each as its batch saw it.
         """
         tf = self.tf
-        n_units = sum(layer.units for layer in self._dense[:-1])
+        n_units = self._architecture.n_masked
         per_call = batch_size * max(1, _MASKS // (batch_size * max(1, n_units)))
         sums = np.zeros(2)
         for first in range(0, len(order), per_call):
             part = order[first : first + per_call]
             kept = tf.constant(self._draw_kept(len(part), generator))
+            varied = tf.constant(self._architecture.vary(len(part), generator))
             batch = tf.constant(min(batch_size, len(part)), tf.int32)
             with self._one_thread():
-                sums += [float(value) for value in self._train_graph(*rows, kept, tf.constant(part, tf.int32), batch)]
+                sums += [
+                    float(value) for value in self._train_graph(*rows, kept, varied, tf.constant(part, tf.int32), batch)
+                ]
         return float(sums[0]), float(sums[1])
 
     def judge_rows(self, rows: tuple[Any, Any, Any], weights: list[np.ndarray]) -> tuple[float, float]:
@@ -276,8 +277,12 @@ class Network:
         return float(sums[0]), float(sums[1])
 
     def _judge(self, X: Any, y: Any, sample_weight: Any, weights: Any) -> Any:
-        logits, _ = self.model.stateless_call(weights, self.model.non_trainable_variables, X, training=False)
-        return self._sums(logits, y, sample_weight)
+        tf, trained = self.tf, len(self.model.trainable_variables)
+        known = {id(variable): value for variable, value in zip(self._weights, weights, strict=True)}
+        others = [known.get(id(variable), variable) for variable in self.model.non_trainable_variables]
+        logits, _ = self.model.stateless_call(weights[:trained], others, X, training=False)
+        losses = sample_weight * tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
+        return tf.reduce_sum(losses), self._right(logits, y)
 
     def _one_thread(self) -> Any:
         """Run the operations of a graph one after the other: for networks of this size a second thread only waits.
@@ -288,14 +293,15 @@ class Network:
         return self.tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
     def initial_state(self, seeds: Iterator[int]) -> TrainingState:
-        """Give freshly initialised weights, a fresh optimizer and fresh generators."""
-        keras = self.keras
-        weights: list[np.ndarray] = []
-        for layer in self._dense:
-            kernel = keras.initializers.GlorotUniform(seed=next(seeds))(layer.kernel.shape, dtype="float32")
-            weights += [np.asarray(kernel), np.zeros(layer.bias.shape, np.float32)]
+        """Give freshly initialised weights, a fresh optimizer and a fresh generator."""
+        glorot = self.keras.initializers.GlorotUniform
+        fresh = self._fresh[: len(self._weights)]
+        weights = [
+            np.asarray(glorot(seed=next(seeds))(array.shape, dtype="float32")) if array.ndim > 1 else array
+            for array in fresh
+        ]
         random = np.random.default_rng(next(seeds)).bit_generator.state
-        return TrainingState(weights, weights, 0, self._fresh_optimizer, random)
+        return TrainingState(weights, weights, 0, self._fresh[len(self._weights) :], random)
 
     def load(self, state: TrainingState) -> None:
         """Set all variables, those of the optimizer included."""
@@ -303,15 +309,15 @@ class Network:
             variable.assign(value)
 
     def weights(self) -> list[np.ndarray]:
-        """Copy kernel and bias of every layer in turn."""
-        return self._read()[: len(self.model.trainable_variables)]
+        """Copy the trained variables, and the running means and variances."""
+        return self._read()[: len(self._weights)]
 
     def _read(self) -> list[np.ndarray]:
         return [np.array(value.numpy()) for value in self._read_graph()]
 
     def state(self, average: list[np.ndarray], epochs: int, generator: np.random.Generator) -> TrainingState:
         """Copy all that training goes on from."""
-        values, n_weights = self._read(), len(self.model.trainable_variables)
+        values, n_weights = self._read(), len(self._weights)
         return TrainingState(
             values[:n_weights],
             average,
@@ -319,6 +325,11 @@ class Network:
             values[n_weights:],
             copy.deepcopy(dict(generator.bit_generator.state)),
         )
+
+
+def _running(model: Any) -> list[Any]:
+    """Give the variables that normalisation follows; the others that are not trained are seeds."""
+    return [variable for variable in model.non_trainable_variables if variable.dtype == "float32"]
 
 
 @contextlib.contextmanager
@@ -351,8 +362,8 @@ def build_keras_model(
         Of each of its networks, and their optimizer.
     states : sequence of TrainingState
         Their averaged weights. Of a single network, the model's optimizer gets the state too.
-    mean, scale : ndarray of shape (n_features,) or None
-        What inputs are standardised by.
+    mean, scale : ndarray or None
+        What inputs are standardised by, of a shape that fits a row's.
 
     Returns
     -------
@@ -361,19 +372,17 @@ def build_keras_model(
         the standardisation, as in training.
     """
     keras = _keras()
-    inputs = keras.Input((architecture.n_features,), dtype="float64" if mean is not None else "float32")
+    inputs = keras.Input(architecture.input_shape, dtype="float64" if mean is not None else "float32")
     start = inputs
     if mean is not None and scale is not None:
         start = keras.layers.Rescaling(1 / scale, -mean / scale, dtype="float64", name="normalize")(inputs)
     outputs = []
     for i, state in enumerate(states):
-        output, weights = start, iter(state.average)
         suffix = "" if len(states) == 1 else f"_of_network_{i + 1}"
-        for layer in _dense_layers(keras, architecture, top="softmax", suffix=suffix):
-            output = layer(output)
-            if layer.weights:
-                layer.set_weights([next(weights), next(weights)])
-        outputs.append(output)
+        outputs.append(architecture.connect(keras, start, top="softmax", suffix=suffix))
+        tower = keras.Model(start, outputs[-1])
+        for variable, value in zip([*tower.trainable_variables, *_running(tower)], state.average, strict=True):
+            variable.assign(value)
     together = outputs[0] if len(outputs) == 1 else keras.layers.Average(dtype="float32", name="mean")(outputs)
     model = keras.Model(inputs, together, name="soundclf")
     model.compile(
