@@ -607,8 +607,7 @@ def test_nothing_is_set_aside_unless_asked_for(blobs):
 def alone(clf, i):
     """Give a classifier with one of the networks only."""
     part = copy.deepcopy(clf)
-    part.coefs_ = [coef[i : i + 1] for coef in clf.coefs_]
-    part.intercepts_ = [intercept[i : i + 1] for intercept in clf.intercepts_]
+    part._averages = [array[i : i + 1] for array in clf._averages]
     return part
 
 

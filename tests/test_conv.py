@@ -92,7 +92,7 @@ def test_trains_as_keras_does(spectra):
 
 def test_the_number_of_frames_may_differ(spectra):
     X, y = spectra
-    clf = small(epochs=20).fit(X, y)
+    clf = small(epochs=30, learning_rate=0.02).fit(X, y)
     twice = np.concatenate([X, X], axis=2)
     assert np.mean(clf.predict(twice) == clf.predict(X)) > 0.9
     assert clf.predict_proba(X[:, :, :3]).shape == (60, 3)

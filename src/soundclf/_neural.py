@@ -98,8 +98,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     _averages: list[np.ndarray]
 
     @abstractmethod
-    def _checked(self, X: Any, y: Any = None, *, reset: bool) -> Any:
-        """Give X, and y where there is one, as arrays."""
+    def _checked(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
+        """Give X, and y if it is passed, as arrays; ``y`` as for scikit-learn's ``validate_data``."""
 
     @abstractmethod
     def _described(self) -> dict[str, Any]:
@@ -340,7 +340,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         self._states = [{name: value for name, value in vars(s).items() if name != "average"} for s in states]
         self.mean_: NDArray[np.float64] | None = mean
         self.scale_: NDArray[np.float64] | None = scale
-        self._scaled_by: StandardScaler | None = scaler
+        self._seen: tuple[Any, ...] | None = None
+        if scaler is not None:
+            self._seen = (scaler.mean_, scaler.var_, scaler.scale_, scaler.n_samples_seen_)
         return self
 
     def _remember(self, outcomes: list[tuple[Any, dict[str, list[float]], int]], *, warm: bool, judged: bool) -> None:
@@ -378,8 +380,12 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Give the standardisation by the rows of this call and, when going on, by all those before."""
         if not self.normalize:
             return None
-        scaler = copy.deepcopy(self._scaled_by) if warm and self._scaled_by is not None else StandardScaler()
-        return scaler.partial_fit(*self._observed(X, sample_weight))
+        scaler = StandardScaler()
+        if warm and self._seen is not None:
+            scaler.n_features_in_ = self.n_features_in_
+            scaler.mean_, scaler.var_, scaler.scale_, scaler.n_samples_seen_ = copy.deepcopy(self._seen)
+        rows, weights = self._observed(X, sample_weight)
+        return scaler.partial_fit(rows, sample_weight=weights)
 
     def _observed(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give the rows that the standardisation follows, and their weights."""

@@ -212,9 +212,7 @@ class DenseAudioClassifier(NeuralClassifier):
         """Biases of each layer, ``(n_networks, n_out)``."""
         return self._averages[1::2]
 
-    def _checked(self, X: Any, y: Any = None, *, reset: bool) -> Any:
-        if y is None:
-            return validate_data(self, X, reset=reset, dtype=np.float64)
+    def _checked(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         return validate_data(self, X, y, reset=reset, dtype=np.float64)
 
     def _described(self) -> dict[str, Any]:
@@ -284,9 +282,10 @@ class ConvAudioClassifier(NeuralClassifier):
         See ``early_stopping``.
     restore_best : bool, default=True
         Whether to keep the epoch with the lowest loss on the validation rows, if there are any, rather than the last.
-    average : bool, default=True
-        Whether to keep a moving average of the weights over the epochs rather than the weights as the last batch left
-        them.
+    average : bool, default=False
+        Whether to keep a moving average of the weights over the epochs (0.95 of the average and 0.05 of the new weights
+        after each) rather than the weights as the last batch left them. A falling learning rate averages as well, and
+        needs fewer epochs.
     class_weight : dict or "balanced", default=None
         Weights of the classes ``{label: weight}``; "balanced" makes them inversely proportional to the classes'
         frequencies.
@@ -339,10 +338,11 @@ class ConvAudioClassifier(NeuralClassifier):
     >>> import numpy as np
     >>> from soundclf import ConvAudioClassifier
     >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(24, 8, 10))
-    >>> X[12:, :4] += 3
+    >>> X = rng.normal(-50, 3, size=(24, 8, 10))
+    >>> X[:12, 4:] += 20
+    >>> X[12:, :4] += 20
     >>> y = ["dog"] * 12 + ["siren"] * 12
-    >>> clf = ConvAudioClassifier((8,), epochs=10, random_state=0).fit(X, y)
+    >>> clf = ConvAudioClassifier((8,), epochs=20, learning_rate=0.01, random_state=0).fit(X, y)
     >>> clf.predict(X[[0, -1]])
     array(['dog', 'siren'], dtype='<U5')
     """
@@ -381,7 +381,7 @@ class ConvAudioClassifier(NeuralClassifier):
         early_stopping: bool = False,
         patience: int = 20,
         restore_best: bool = True,
-        average: bool = True,
+        average: bool = False,
         class_weight: dict[Any, float] | Literal["balanced"] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Sequence[Any] | None = None,
@@ -416,12 +416,9 @@ class ConvAudioClassifier(NeuralClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _checked(self, X: Any, y: Any = None, *, reset: bool) -> Any:
-        settings = {"reset": reset, "dtype": [np.float32, np.float64], "allow_nd": True}
-        if y is None:
-            return _spectra(validate_data(self, X, **settings))
-        X, y = validate_data(self, X, y, **settings)
-        return _spectra(X), y
+    def _checked(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
+        checked = validate_data(self, X, y, reset=reset, dtype=[np.float32, np.float64], allow_nd=True)
+        return (_spectra(checked[0]), checked[1]) if isinstance(checked, tuple) else _spectra(checked)
 
     def _described(self) -> dict[str, Any]:
         return {
