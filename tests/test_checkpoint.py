@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -410,3 +411,24 @@ def test_partial_fit_keeps_nothing(blobs, tmp_path):
     clf, expected = (small(folder).partial_fit(X, y, np.unique(y)).partial_fit(X, y) for folder in (tmp_path, None))
     assert_same(clf, expected)
     assert entries(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process' files are Unix's")
+def test_a_full_disk_costs_the_checkpoint_only(blobs, tmp_path):
+    code = f"""
+import resource, signal, sys, warnings
+import joblib
+from soundclf import DenseAudioClassifier
+import tensorflow  # before there is no room for files
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+X, y = joblib.load({str(tmp_path / "data.joblib")!r})
+resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    clf = DenseAudioClassifier(**{PARAMETERS!r}, checkpoint={str(tmp_path / "kept")!r}).fit(X, y)
+print(len(clf.history_["loss"]), [str(w.message) for w in caught if "cannot be written" in str(w.message)][0])
+"""
+    joblib.dump(blobs, tmp_path / "data.joblib")
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert re.search(r"^6 The checkpoint '.*npz' cannot be written \(File too large\)", run.stdout, re.MULTILINE)
+    assert list((tmp_path / "kept").iterdir()) == []

@@ -348,13 +348,40 @@ def test_a_leaking_cv_is_warned_of(rows):
     assert "1 recording has clips on both sides of a split: 0." in str(result)
 
 
-def test_leaks_of_the_data_sets_own_folds_are_told_without_a_warning(rows):
-    dataset = {**rows, "cv": KFold(5, shuffle=True, random_state=0)}
+def test_few_leaks_of_the_data_sets_own_folds_are_told_without_a_warning(rows):
+    recordings = np.unique(rows["groups"], return_inverse=True)[1]
+    fold = recordings % 5
+    fold[np.flatnonzero(recordings == 0)[0]] = 1  # one clip strays, and touches those of its recording
+    dataset = {**rows, "cv": PredefinedSplit(fold)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         results = [judged(dataset), judged(dataset, cv=dataset["cv"])]
     for result in results:
-        assert "on both sides of a split: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and others." in str(result)
+        assert "1 recording has clips on both sides of a split: 0." in str(result)
+
+
+def test_many_leaks_of_the_data_sets_own_folds_are_warned_of(rows):
+    dataset = {**rows, "cv": KFold(5, shuffle=True, random_state=0)}
+    with pytest.warns(LeakWarning, match="24 recordings have clips on both sides"):
+        result = judged(dataset)
+    assert "on both sides of a split: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and others." in str(result)
+
+
+@pytest.mark.parametrize("change", [lambda y: np.r_[y, y], lambda y: y[:100]], ids=["more", "fewer"])
+def test_folds_of_other_clips_are_refused(rows, change):
+    dataset = {
+        **{name: change(rows[name]) for name in ("data", "target", "groups")},
+        "cv": PredefinedSplit(np.arange(120) % 5),
+    }
+    with pytest.raises(ValueError, match="cv describes 120 clips, and the data set has (240|100)"):
+        judged(dataset)
+
+
+def test_classes_without_a_training_clip_are_named(rows):
+    target = np.where(rows["groups"] == rows["groups"][0], "rare", np.asarray(rows["target"]).astype(str))
+    result = judged({**without(rows, "cv"), "target": target})
+    assert [label for _, label in result.unlearned] == ["rare"]
+    assert "Classes without a training clip, which cannot be right: 1, the first of them 'rare' in split" in str(result)
 
 
 @pytest.mark.parametrize("cv", [None, 4, np.int64(4)])

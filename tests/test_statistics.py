@@ -206,6 +206,8 @@ def test_choices_belong_to_the_key_of_the_cache(sounds, tmp_path):
         (MFCCStatisticsTransformer(descriptors=["log_mel", "log_mel"]), "'descriptors' parameter"),
         (MFCCStatisticsTransformer(deltas=3), r"'deltas' parameter .* an integer in \[0, 3\)"),
         (MFCCStatisticsTransformer(sr=8000), r"sr > 12800 Hz for the descriptor 'contrast', got sr=8000"),
+        (MFCCStatisticsTransformer(n_fft=64), "a longer window for the descriptor 'contrast'"),
+        (MFCCStatisticsTransformer(sr=192000, n_fft=256), "a longer window for the descriptor 'contrast'"),
         (MFCCStatisticsTransformer(n_mfcc=50, n_mels=40), "n_mfcc <= n_mels"),
         (LogMelTransformer(None), "'duration' parameter"),
         (LogMelTransformer(fill="reflect"), "'fill' parameter .* 'loop' or 'pad'"),

@@ -68,10 +68,19 @@ class Checkpoint:
             described[name] = {"lengths": lengths, "epochs": state.epochs, "random": state.random}
         text = json.dumps({"progress": progress, "states": described})
         aside = self._file.with_name(f".{self._file.name}.{os.getpid()}-{threading.get_ident()}")
-        with aside.open("wb") as file:
-            np.savez(file, **arrays, description=np.frombuffer(text.encode(), np.uint8))  # type: ignore[arg-type]
-        with contextlib.suppress(FileNotFoundError):  # another fit of the same took it away, and keeps the same
-            aside.replace(self._file)
+        try:
+            with aside.open("wb") as file:
+                np.savez(file, **arrays, description=np.frombuffer(text.encode(), np.uint8))  # type: ignore[arg-type]
+            with contextlib.suppress(FileNotFoundError):  # another fit of the same took it away, and keeps the same
+                aside.replace(self._file)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            warnings.warn(
+                f"The checkpoint {str(self._file)!r} cannot be written ({error.strerror}); training goes on without it",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def load(self, checked: Callable[[dict[str, TrainingState], dict[str, Any]], T]) -> T | None:
         """Give what ``checked`` makes of what was kept, or None.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .exceptions import ParameterError
 
-__all__ = ["DESCRIPTORS", "STATISTICS", "Descriptors", "check_rate", "delta", "summarised"]
+__all__ = ["DESCRIPTORS", "STATISTICS", "Descriptors", "check_bins", "delta", "summarised"]
 
 _DELTA = 9  # frames that a difference over time looks at, as librosa.feature.delta
 _ROLL = 0.85  # of the magnitude lies below the roll-off, as in librosa
@@ -115,6 +115,8 @@ def _contrast_bins(hz: np.ndarray) -> list[tuple[slice, int]]:
     bands = []
     for k, (low, high) in enumerate(pairwise(_CONTRAST)):
         inside = np.flatnonzero((hz >= low) & (hz <= high))
+        if not len(inside):
+            return []
         first = inside[0] - (k > 0)
         last = inside[-1] + 1 if k < len(_CONTRAST) - 2 else len(hz)
         n_chosen = max(1, int(np.rint(_QUANTILE * (last - first))))
@@ -148,10 +150,18 @@ _FUNCTIONS: dict[str, tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], Call
 DESCRIPTORS: dict[str, int] = {name: len(_CONTRAST) - 1 if name == "contrast" else 1 for name in _FUNCTIONS}  # widths
 
 
-def check_rate(owner: str, names: Sequence[str], sr: float) -> None:
-    """Refuse descriptors that a sampling rate leaves no room for."""
-    if "contrast" in names and sr <= 2 * _CONTRAST[-2]:
+def check_bins(owner: str, names: Sequence[str], sr: float, n_fft: int) -> None:
+    """Refuse descriptors whose bands would hold no bin of the spectrum."""
+    if "contrast" not in names:
+        return
+    if sr <= 2 * _CONTRAST[-2]:
         raise ParameterError(f"{owner} needs sr > {2 * _CONTRAST[-2]:g} Hz for the descriptor 'contrast', got sr={sr}")
+    bands = _contrast_bins(np.fft.rfftfreq(n_fft, 1 / sr))
+    if not bands or not all(bins.stop > bins.start for bins, _ in bands):
+        raise ParameterError(
+            f"{owner} needs a longer window for the descriptor 'contrast', whose narrowest bands hold no bin of an FFT "
+            f"of n_fft={n_fft} samples at sr={sr}"
+        )
 
 
 class _Moments:

@@ -363,10 +363,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         parts = shares(codes, self.validation_fraction)
         rows = drawn(codes, parts, random) if groups is None else drawn_whole(codes, parts, groups, random)
         if not rows.any():
-            unit, small = ("row", "") if groups is None else ("recording", ", or small enough ones,")
+            unit = "row" if groups is None else "recording"
             raise ValueError(
                 f"early_stopping with validation_fraction={self.validation_fraction} sets no {unit} aside: no class "
-                f"has enough {unit}s{small} to give one away and keep one; use more {unit}s, a larger share, or "
+                f"has enough {unit}s to give one away and keep one; use more {unit}s, a larger share, or "
                 "early_stopping=False"
             )
         return rows

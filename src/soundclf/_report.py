@@ -100,6 +100,12 @@ def _notes(result: Any) -> list[str]:
         notes.append(
             f"{sounds} on both sides of a split under different names, such as clips {some(result.duplicates[0])}."
         )
+    if result.unlearned:
+        split, label = result.unlearned[0]
+        notes.append(
+            f"Classes without a training clip, which cannot be right: {len(result.unlearned)}, the first of them "
+            f"{label!r} in split {split + 1}."
+        )
     if result.calibration_error is not None:
         notes.append(f"Expected calibration error: {result.calibration_error:.3f}.")
     return notes

@@ -57,6 +57,8 @@ class Evaluation:
     duplicates : list of list of int
         Positions of identical sounds that stand on both sides of a split, see
         :func:`soundclf.evaluation.find_duplicates`.
+    unlearned : list of (int, label)
+        Classes that a split tests and has no training clip of, with the split, counted from 0.
     splitting : str
         What the clips were split by.
 
@@ -85,6 +87,7 @@ class Evaluation:
     n_recordings: int | None
     leaks: np.ndarray
     duplicates: list[list[int]]
+    unlearned: list[tuple[int, Any]]
     splitting: str
 
     def __str__(self) -> str:

@@ -46,7 +46,8 @@ def known_groups(groups: Any) -> np.ndarray:
     """Give groups as an array, refusing those that cannot be told apart: NaN differs even from itself."""
     groups = column_or_1d(groups)
     try:
-        unknown = any(group != group for group in np.unique(groups).tolist())
+        unknown = groups.dtype.kind in "mM" and bool(np.isnat(groups).any())
+        unknown = unknown or any(group != group for group in np.unique(groups).tolist())
     except TypeError:  # None among strings cannot be sorted
         unknown = True
     if unknown:
@@ -101,7 +102,8 @@ def drawn_whole(
 ) -> NDArray[np.bool_]:
     """Choose whole groups so that about that many rows of each class come together, and every class keeps a group.
 
-    Groups are visited in random order; one is taken if that brings the counts of the classes nearer to ``parts``.
+    Groups are visited in random order; one is taken if that brings the counts of the classes nearer to ``parts``. A
+    class that would be left without gives its smallest group, if it has another.
     """
     members = np.unique(groups, return_inverse=True)[1]
     counts = np.zeros((members.max() + 1, len(parts)), np.int64)
@@ -115,4 +117,10 @@ def drawn_whole(
         if np.abs(parts - more).sum() < np.abs(parts - taken).sum() and not emptied.any():
             part[group] = True
             taken, left = more, left - counts[group]
+    for code in np.flatnonzero((parts > 0) & (taken == 0)):  # recordings too big for the share: the smallest, if any
+        spare = [g for g in np.flatnonzero(counts[:, code]) if not ((counts[g] > 0) & (counts[g] == left)).any()]
+        if spare:
+            smallest = min(spare, key=lambda g: counts[g].sum())
+            part[smallest] = True
+            taken, left = taken + counts[smallest], left - counts[smallest]
     return part[members]

@@ -51,7 +51,7 @@ class DenseAudioClassifier(NeuralClassifier):
         imported from Keras to be loaded again; a name keeps fitted classifiers free of TensorFlow.
     learning_rate : float > 0, default=0.001
         Step size of an optimizer given by name; an optimizer object brings its own.
-    epochs : int >= 1, default=200
+    epochs : int >= 1, default=50
         Passes over the training rows, at most.
     batch_size : int >= 1, default=32
         Rows per training step.
@@ -80,7 +80,8 @@ class DenseAudioClassifier(NeuralClassifier):
         ``callbacks``, whose state cannot be kept. :meth:`partial_fit` does not use it.
     callbacks : list of keras.callbacks.Callback, default=None
         Called during training, as by ``keras.Model.fit``. Each fit works on deep copies, so that estimators cloned for
-        a search never share one. Their ``model`` is the network in training, from standardised features to logits.
+        a search never share one, and each network has copies of its own, one after the other. Their ``model`` is the
+        network in training, from standardised features to logits.
         What they do to its weights in the end counts only with ``average=False``.
     warm_start : bool, default=False
         Whether :meth:`fit` goes on from what the last fit kept, for another ``epochs`` epochs, rather than from fresh

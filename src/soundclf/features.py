@@ -14,7 +14,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from ._descriptors import DESCRIPTORS, STATISTICS, Descriptors, check_rate, delta, summarised
+from ._descriptors import DESCRIPTORS, STATISTICS, Descriptors, check_bins, delta, summarised
 from ._params import NONE, Rule, check_params, integer, real, several
 from ._spectra import DB, FilterBank, Samples, filter_bank, filters_of, log_mel_blocks, warn_of_empty_bands
 from .exceptions import AudioError, ParameterError
@@ -289,7 +289,7 @@ def log_mel_of_length(y: Samples, *, n_samples: int, loop: bool, **parameters: A
 def check_statistics(owner: str, values: Mapping[str, Any]) -> None:
     """Check the parameters of statistics, and what they ask of each other."""
     check_bands(owner, STATISTICS_PARAMETERS, values)
-    check_rate(owner, values["descriptors"], values["sr"])
+    check_bins(owner, values["descriptors"], float(values["sr"]), int(values["n_fft"]))
 
 
 def _bank(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None, *, precise: bool = False) -> FilterBank:

@@ -225,7 +225,7 @@ def _named(namer: Any, path: Path, what: str) -> str:
             raise ValueError(f"The {what} expression {pattern!r} does not match the file name {path.name!r} ({path})")
         name = match[1] if match.re.groups else match[0]
         by = f"The {what} expression {pattern!r} finds {name!r}"
-    if name is None or not str(name).strip():
+    if name is None or name != name or not str(name).strip():  # NaN differs from itself
         raise ValueError(f"{by} for the file name {path.name!r}, which is no {what} ({path})")
     return str(name)
 
