@@ -373,7 +373,7 @@ def test_folds_of_other_clips_are_refused(rows, change):
         **{name: change(rows[name]) for name in ("data", "target", "groups")},
         "cv": PredefinedSplit(np.arange(120) % 5),
     }
-    with pytest.raises(ValueError, match="cv describes 120 clips, and the data set has (240|100)"):
+    with pytest.raises(ValueError, match=r"cv describes 120 clips, and the data set has (240|100)"):
         judged(dataset)
 
 
