@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from ._params import NONE, Rule
+from ._params import FOLDER, NONE, Rule
 from .audio import checked_path, contents
 from .exceptions import AudioError
 
@@ -31,9 +31,7 @@ __all__ = ["MEMORY_RULES", "FeatureCache", "folder_of"]
 
 MEMORY_RULES = (
     NONE,
-    Rule(
-        "the path of a folder", lambda v: isinstance(v, str | os.PathLike) and isinstance(os.fspath(v), str) and v != ""
-    ),
+    FOLDER,
     Rule("a joblib.Memory", lambda v: hasattr(v, "location") and hasattr(v, "cache")),
 )
 

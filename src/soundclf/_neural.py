@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
@@ -17,8 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, column_or_1d
 
 from . import networks
-from ._params import FLAG, NONE, Rule, check_params, integer, names, real
-from ._rows import class_weights, drawn, drawn_whole, encode, fresh_random, known_groups, listed, scaled, shares
+from ._params import FLAG, FOLDER, NONE, Rule, check_params, integer, listed, names, real
+from ._rows import class_weights, drawn, drawn_whole, encode, fresh_random, known_groups, scaled, shares
 from ._training import Schedule, TrainingData, train
 from .exceptions import ParameterError
 
@@ -59,13 +58,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         "restore_best": (FLAG,),
         "average": (FLAG,),
         "class_weight": (NONE, names(["balanced"]), Rule("a dict of weights", lambda v: isinstance(v, dict))),
-        "checkpoint": (
-            NONE,
-            Rule(
-                "the path of a folder",
-                lambda v: isinstance(v, str | os.PathLike) and isinstance(os.fspath(v), str) and v != "",
-            ),
-        ),
+        "checkpoint": (NONE, FOLDER),
         "callbacks": (NONE, Rule("a list of keras.callbacks.Callback", lambda v: isinstance(v, list | tuple))),
         "warm_start": (FLAG,),
         "random_state": (
@@ -147,7 +140,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        DenseAudioClassifier
+        object
             The classifier itself.
 
         Raises
@@ -203,7 +196,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
 
         Returns
         -------
-        DenseAudioClassifier
+        object
             The classifier itself.
 
         Raises

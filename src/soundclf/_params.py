@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import numbers
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from .exceptions import ParameterError
 
-__all__ = ["FLAG", "NONE", "Rule", "check_params", "integer", "names", "real", "several"]
+__all__ = ["FLAG", "FOLDER", "NONE", "Rule", "check_params", "integer", "listed", "names", "real", "several"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,12 @@ class Rule:
     reads: str
     holds: Callable[[Any], bool]
     names: tuple[str, ...] = ()
+
+
+def listed(items: Any, most: int = 10, show: Callable[[Any], str] = repr) -> str:
+    """Name the first few of many things."""
+    shown = ", ".join(show(item) for item in np.asarray(items)[:most].tolist())
+    return shown if len(items) <= most else f"{shown} and {len(items) - most:,} more"
 
 
 def _bounds(low: float | None, high: float | None, closed: str) -> str:
@@ -77,6 +84,9 @@ def _is_bool(value: Any) -> bool:
 
 FLAG = Rule("True or False", _is_bool)
 NONE = Rule("None", lambda v: v is None)
+FOLDER = Rule(
+    "the path of a folder", lambda v: isinstance(v, str | os.PathLike) and isinstance(os.fspath(v), str) and v != ""
+)
 
 
 def check_params(owner: str, values: Mapping[str, Any], table: Mapping[str, tuple[Rule, ...]]) -> None:

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import column_or_1d
 
+from ._params import listed
+
 __all__ = [
     "class_weights",
     "drawn",
@@ -15,7 +17,6 @@ __all__ = [
     "encode",
     "fresh_random",
     "known_groups",
-    "listed",
     "scaled",
     "shares",
 ]
@@ -28,11 +29,6 @@ def scaled(X: np.ndarray, mean: np.ndarray | None, scale: np.ndarray | None) -> 
     if not np.isfinite(rows).all():
         raise ValueError("X has values too large for the network's float32")
     return rows
-
-
-def listed(labels: np.ndarray, most: int = 10) -> str:
-    shown = ", ".join(repr(label) for label in np.asarray(labels)[:most].tolist())
-    return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
 
 
 def encode(y: np.ndarray, classes: np.ndarray, name: str) -> NDArray[np.int32]:

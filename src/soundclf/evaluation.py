@@ -25,10 +25,10 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._clip_transformer import ClipTransformer, form_of
 from ._parallel import work_through
-from ._params import FLAG, NONE, Rule, check_params, integer, real
+from ._params import FLAG, NONE, Rule, check_params, integer, listed, real
 from ._report import some
 from ._results import Comparison, Evaluation
-from ._rows import known_groups, listed
+from ._rows import known_groups
 from ._scores import calibration_error, intervals, scores_of
 from .audio import stream_clip
 from .exceptions import AudioError, LeakWarning

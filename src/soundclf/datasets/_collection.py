@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import Bunch
 
+from .. import _params
 from .._params import Rule, names
 from ..exceptions import AudioError, AudioWarning
 
@@ -30,8 +31,7 @@ class DataSetError(AudioError):
 
 def listed(items: Sequence[Any]) -> str:
     """Name the first few of many things."""
-    shown = ", ".join(map(str, items[:_LISTED]))
-    return shown if len(items) <= _LISTED else f"{shown} and {len(items) - _LISTED:,} more"
+    return _params.listed(items, _LISTED, str)
 
 
 def counted(number: int, noun: str) -> str:
