@@ -34,6 +34,7 @@ FLOORS = {
     "_descriptors": 2,
     "features": 3,
     "_clip_transformer": 4,
+    "_leaks": 5,
     "_neural": 5,
     "classifiers": 6,
     "transformers": 6,

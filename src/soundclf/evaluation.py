@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import numbers
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import sklearn
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, classification_report, confusion_matrix, f1_score
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
@@ -23,20 +22,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed  # which take scikit-learn's configuration into their threads
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from ._clip_transformer import ClipTransformer, form_of
-from ._parallel import work_through
+from ._clip_transformer import ClipTransformer
+from ._leaks import find_duplicates, find_leaks, pairs_of, taken, warn_of_leaks
 from ._params import FLAG, NONE, Rule, check_params, integer, listed, real
-from ._report import some
 from ._results import Comparison, Evaluation
 from ._rows import known_groups
 from ._scores import calibration_error, intervals, scores_of
-from .audio import stream_clip
-from .exceptions import AudioError, LeakWarning
 
 __all__ = ["Comparison", "Evaluation", "compare", "cross_validate_clips", "find_duplicates", "find_leaks"]
 
 _SPLITS = 5
-_MENTIONED = 0.05  # share of test clips up to which leaks of a data set's own folds are mentioned, and not warned of
 
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "n_bootstrap": (integer(1),),
@@ -45,110 +40,6 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
     "verbose": (integer(0), FLAG),
 }
-
-
-def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
-    """List the recordings that have clips on both sides of a split.
-
-    Parameters
-    ----------
-    groups : array-like of shape (n_clips,)
-        The recording that each clip was cut from.
-    splits : iterable of (train, test) or a splitter
-        Positions of the training and test clips of each split, as scikit-learn's splitters give them; or such a
-        splitter, if it needs nothing but ``groups``, such as ``dataset.cv``.
-
-    Returns
-    -------
-    ndarray of shape (n_leaks,)
-        Those recordings, sorted, each once; empty if every split keeps all recordings whole.
-
-    Examples
-    --------
-    >>> from soundclf.evaluation import find_leaks
-    >>> find_leaks(["a", "a", "b", "b", "c"], [([0, 2, 3], [1, 4])]).tolist()
-    ['a']
-    """
-    groups = known_groups(groups)
-    pairs = _pairs(splits, None, groups) if hasattr(splits, "split") else splits
-    leaks = [np.intersect1d(_taken(groups, train), _taken(groups, test)) for train, test in pairs]
-    return np.unique(np.concatenate([groups[:0], *leaks]))
-
-
-def _pairs(splitter: Any, y: np.ndarray | None, groups: np.ndarray | None) -> Iterable[tuple[Any, Any]]:
-    """Split, passing groups only to those that ask for them; the others would warn."""
-    known = y if groups is None else groups
-    rows = np.zeros(0 if known is None else len(known))
-    asks = get_routing_for_object(splitter).consumes("split", ["groups"])
-    wanted = asks or not hasattr(splitter, "get_metadata_routing")  # one that is not scikit-learn's cannot say so
-    pairs: Iterable[tuple[Any, Any]] = splitter.split(rows, y, groups if wanted else None)
-    return pairs
-
-
-def _taken(values: np.ndarray, part: Any) -> np.ndarray:
-    """Take what positions, or a mask, of any form tell; an empty list is no array of integers."""
-    part = np.asarray(part)
-    taken: np.ndarray = values[part if part.size else part.astype(int)]
-    return taken
-
-
-def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
-    """Find identical audio under different names.
-
-    Clips are compared sample by sample as they sound at 22,050 Hz in mono: a copy is found in another folder, under
-    another name, or converted without loss to another format. Clips that cannot be decoded equal nothing.
-
-    Parameters
-    ----------
-    X : sequence of clips, or array-like of shape (n_clips, n_features)
-        Clips as for a transformer; or rows of numbers, which are compared as they are.
-    n_jobs : int, default=None
-        Number of threads over clips, as for a transformer.
-
-    Returns
-    -------
-    list of list of int
-        For each sound that occurs more than once, its positions in X, ascending.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from soundclf.evaluation import find_duplicates
-    >>> tone, noise = np.sin(np.arange(2000.0)), np.random.default_rng(0).normal(size=2000)
-    >>> find_duplicates([(tone, 22050), (noise, 22050), (tone, 22050)])
-    [[0, 2]]
-    """
-    seen: dict[bytes, list[int]] = {}
-    sums: dict[int, bytes] = {}
-
-    def keep(position: int, result: bytes | None) -> bool:
-        if result is not None:
-            sums[position] = result
-        return True
-
-    if getattr(X, "ndim", 1) == 2 or (len(X) and form_of(X) == "samples"):
-        work_through(_sum_of_row, list(np.asarray(X)), keep, n_jobs)
-    else:
-        work_through(_sum_of_clip, list(X if isinstance(X, list | tuple) else np.asarray(X)), keep, n_jobs)
-    for position in sorted(sums):
-        seen.setdefault(sums[position], []).append(position)
-    return [positions for positions in seen.values() if len(positions) > 1]
-
-
-def _sum_of_row(position: int, row: np.ndarray) -> bytes:
-    return repr(row.tolist()).encode() if row.dtype.hasobject else row.tobytes()
-
-
-def _sum_of_clip(position: int, clip: Any) -> bytes | None:
-    digest = hashlib.sha256()
-    try:
-        for block in stream_clip(clip):
-            digest.update(np.ascontiguousarray(block).data)
-    except AudioError:
-        return None
-    except TypeError as error:
-        raise TypeError(f"Clip {position}: {error}") from error
-    return digest.digest()
 
 
 def cross_validate_clips(
@@ -360,7 +251,7 @@ class _Job:
         if n_described != len(y):
             raise ValueError(f"cv describes {n_described:,} clips, and the data set has {len(y):,}")
         rows = np.arange(len(y))
-        splits = [(_taken(rows, train), _taken(rows, test)) for train, test in _pairs(splitter, y, groups)]
+        splits = [(taken(rows, train), taken(rows, test)) for train, test in pairs_of(splitter, y, groups)]
         if not splits or not all(len(train) and len(test) for train, test in splits):
             raise ValueError("cv must give at least one split, and clips on both sides of each")
         leaks = np.array([]) if groups is None else find_leaks(groups, splits)
@@ -369,7 +260,7 @@ class _Job:
             for positions in find_duplicates(X, n_jobs=n_jobs)
             if any(np.isin(positions, train).any() and np.isin(positions, test).any() for train, test in splits)
         ]
-        _warn(leaks, on_both_sides, groups, splits, own=own is not None and (cv is None or cv is own))
+        warn_of_leaks(leaks, on_both_sides, groups, splits, own=own is not None and (cv is None or cv is own))
         return cls(X, y, groups, splits, splitting, leaks, on_both_sides)
 
     def evaluate(
@@ -488,37 +379,3 @@ def _extracting_once(estimator: Any) -> Iterator[Any]:
         finally:
             for part in forgetful:  # a frozen one is the user's own
                 part.set_params(memory=None)
-
-
-def _warn(
-    leaks: np.ndarray,
-    duplicates: list[list[int]],
-    groups: np.ndarray | None,
-    splits: Iterable[tuple[np.ndarray, np.ndarray]],
-    *,
-    own: bool,
-) -> None:
-    """Name the leaks of splits; those of a data set's own folds only if they touch many clips."""
-    doubled = [position for positions in duplicates for position in positions]
-    touched = [np.isin(test, doubled) for _, test in splits]
-    if groups is not None:
-        touched = [
-            part | np.isin(groups[test], groups[train]) for part, (train, test) in zip(touched, splits, strict=True)
-        ]
-    share = np.concatenate(touched).mean()
-    if not (len(leaks) or duplicates) or (own and share < _MENTIONED):
-        return
-    told, advice = [], "give identical sounds one group, or keep one of them"
-    if len(leaks):
-        have = "recording has" if len(leaks) == 1 else "recordings have"
-        told.append(f"{len(leaks)} {have} clips on both sides, which touches {share:.0%} of the test clips")
-        advice = "use the data set's folds, or cv=None"
-    if duplicates:
-        are = "sound is" if len(duplicates) == 1 else "sounds are"
-        told.append(f"{len(duplicates)} {are} on both sides under different names, such as clips {some(duplicates[0])}")
-    warnings.warn(
-        f"This split leaks: {'; and '.join(told)}. What it measures is how well known recordings are recognised; "
-        f"{advice}",
-        LeakWarning,
-        stacklevel=4,
-    )
