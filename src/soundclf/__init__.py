@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .exceptions import DownloadError as DownloadError
     from .exceptions import LeakWarning as LeakWarning
     from .exceptions import ParameterError as ParameterError
+    from .presets import make_classifier as make_classifier
     from .transformers import LogMelTransformer as LogMelTransformer
     from .transformers import MFCCMeanTransformer as MFCCMeanTransformer
     from .transformers import MFCCStatisticsTransformer as MFCCStatisticsTransformer
@@ -43,6 +44,7 @@ _HOMES = {
     "MFCCStatisticsTransformer": "transformers",
     "ParameterError": "exceptions",
     "load_clip": "audio",
+    "make_classifier": "presets",
     "stream_clip": "audio",
 }
 _MODULES = ("datasets", "evaluation", "features")
