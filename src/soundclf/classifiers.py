@@ -271,7 +271,7 @@ class ConvAudioClassifier(NeuralClassifier):
     schedule : {"cosine", "constant"}, default="cosine"
         Whether the learning rate falls to 0 along half a cosine over ``epochs``, or stays, as it does in
         :meth:`partial_fit` and with an optimizer object.
-    epochs : int >= 1, default=60
+    epochs : int >= 1, default=120
         Passes over the training rows.
     batch_size : int >= 1, default=16
         Rows per training step.
@@ -376,7 +376,7 @@ class ConvAudioClassifier(NeuralClassifier):
         optimizer: Any = "adamw",
         learning_rate: float = 0.002,
         schedule: Literal["cosine", "constant"] = "cosine",
-        epochs: int = 60,
+        epochs: int = 120,
         batch_size: int = 16,
         validation_fraction: float = 0.1,
         early_stopping: bool = False,
