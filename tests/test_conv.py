@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
@@ -244,3 +245,15 @@ def test_mixup_mixes_rows_and_labels_alike(rows):
 def test_bad_parameters_are_one_sentence(parameters, sentence, spectra):
     with pytest.raises(ParameterError, match=sentence):
         clone(small()).set_params(**parameters).fit(*spectra)
+
+
+def test_threads_change_nothing(spectra):
+    X, y = spectra
+    alone = [small(random_state=seed).fit(X, y) for seed in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda seed: small(random_state=seed).fit(X, y), range(3)))
+        answers = list(pool.map(lambda i: alone[0].predict_proba(X[i : i + 7]), range(50)))
+    for a, b in zip(alone, together, strict=True):
+        assert_same(a, b)
+    for i, answer in enumerate(answers):
+        np.testing.assert_allclose(answer, alone[0].predict_proba(X)[i : i + 7], atol=1e-6)
