@@ -21,6 +21,8 @@ FLOORS = {
     "_containers": 1,
     "_dense": 1,
     "_conv": 1,
+    "_segments": 1,
+    "_exports": 2,
     "audio": 2,
     "_rows": 2,
     "_scores": 2,
@@ -40,6 +42,7 @@ FLOORS = {
     "transformers": 6,
     "datasets": 7,
     "evaluation": 8,
+    "timeline": 8,
     "cli": 9,
 }
 

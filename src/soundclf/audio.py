@@ -10,7 +10,7 @@ import math
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from itertools import chain
@@ -26,7 +26,17 @@ from ._containers import EncodedBytes, what_is_missing, why_unreadable, with_len
 from ._params import NONE, check_params, names, real
 from .exceptions import AudioError, describe_clip
 
-__all__ = ["RES_TYPES", "Clip", "check_res_type", "checked_path", "contents", "load_clip", "stream_clip", "versions"]
+__all__ = [
+    "RES_TYPES",
+    "Clip",
+    "check_res_type",
+    "checked_path",
+    "contents",
+    "load_clip",
+    "resampled_live",
+    "stream_clip",
+    "versions",
+]
 
 Clip = str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.floating] | tuple[NDArray[np.floating], float]
 
@@ -41,6 +51,7 @@ _BLOCK = 1 << 18  # frames decoded at a time: most clips at once
 _PIECE = 1 << 15  # samples resampled at a time, where a clip has several blocks
 _ALL = 1 << 62  # more frames than a file has
 _MOST_CHANNELS = 1024  # of a file that libsndfile reads; an array with more is (n, channels), not (channels, n)
+_MANY_CHANNELS = 16  # of a live block; one with more, and with fewer samples, is (n, channels)
 _FARTHEST = 100  # how many times the rate may be raised: a wrong header must not turn a megabyte into a day of sound
 _one_reader = threading.Lock()
 _one_loader = threading.Lock()  # librosa imports resamplers lazily, in a way that breaks if several threads come first
@@ -170,6 +181,61 @@ def stream_clip(
 def _check_parameters(owner: str, sr: float, res_type: str, duration: float | None) -> None:
     check_params(owner, {"sr": sr, "res_type": res_type, "duration": duration}, _PARAMETERS)
     check_res_type(res_type)
+
+
+def resampled_live(blocks: Iterable[Any], rate: float, sr: float, res_type: str) -> Iterator[NDArray[np.float32]]:
+    """Mix down and resample blocks of samples as they come, giving what is ready after every block.
+
+    The samples are those of :func:`load_clip` for all blocks together. A ``soxr_*`` resampler holds some back, about a
+    thousand at the lower rate.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray
+        Float samples ``(n,)`` or ``(channels, n)`` of any number, also none. They may be overwritten once the next
+        block has been asked for.
+    rate, sr : float
+        Their sampling rate and that of what is given, in Hz.
+    res_type : str
+        A ``soxr_*`` resampler; if the rates are equal, any.
+
+    Yields
+    ------
+    ndarray of shape (n,), float32
+        Channels are averaged.
+
+    Raises
+    ------
+    AudioError, TypeError
+        For a block that cannot be used, with its number, counted from 0.
+    """
+    if rate != sr:
+        _check_ratio(rate, sr)
+    mono = _mono_blocks(blocks, rate)
+    yield from mono if rate == sr else _by_stream(rate, mono, sr, res_type)
+
+
+def _mono_blocks(blocks: Iterable[Any], rate: float) -> Iterator[NDArray[np.float32]]:
+    n_channels = None
+    for position, block in enumerate(blocks):
+        try:
+            if not isinstance(block, np.ndarray):
+                raise TypeError(f"a block must be a float array (n,) or (channels, n), got {type(block).__name__}")
+            if block.ndim == 2 and block.shape[0] > max(_MANY_CHANNELS, block.shape[1]):
+                raise AudioError(
+                    f"its samples have the shape {block.shape}, which is {block.shape[0]} channels of {block.shape[1]} "
+                    "samples; transpose them to (channels, n)"
+                )
+            channels = block.shape[0] if block.ndim == 2 else 1
+            if n_channels not in (None, channels):
+                raise AudioError(f"it has {channels} channels, where blocks before had {n_channels}")
+            if block.size:
+                n_channels = channels
+                yield from _from_array(block, rate, None, channels=True)
+        except AudioError as error:
+            raise AudioError(error.reason, f"block {position}") from error
+        except TypeError as error:
+            raise TypeError(f"Block {position}: {error}") from error
 
 
 def _blocks(clip: Any, sr: float, res_type: str, duration: float | None) -> Iterator[NDArray[np.float32]]:
@@ -375,8 +441,7 @@ def _resampled(
         yield from blocks
         return
     ratio = sr / rate
-    if not 1e-4 <= ratio <= _FARTHEST:
-        raise AudioError(f"its sampling rate of {rate:g} Hz is too far from the {sr:g} Hz asked for to be resampled")
+    _check_ratio(rate, sr)
     if res_type == "polyphase" and not _has_simple_ratio(rate, sr):
         raise AudioError(
             f'polyphase resampling needs a simple ratio of whole numbers, not {rate:g} to {sr:g} Hz; use "soxr_hq"'
@@ -392,9 +457,17 @@ def _resampled(
     if second is None:  # the resampler is faster if it knows that nothing follows; the samples are the same
         yield _of_length(soxr.resample(first, rate, sr, quality=res_type), int(np.ceil(len(first) * ratio)))
         return
+    yield from _by_stream(rate, chain([first, second], blocks), sr, res_type)
+
+
+def _by_stream(
+    rate: float, blocks: Iterable[NDArray[np.float32]], sr: float, res_type: str
+) -> Iterator[NDArray[np.float32]]:
+    """Resample by soxr, giving what is ready after every block."""
+    ratio = sr / rate
     stream = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality=res_type)
     n_in = n_out = 0
-    for block in chain([first, second], blocks):
+    for block in blocks:
         n_in += len(block)
         for start in range(0, len(block), _PIECE):
             out = stream.resample_chunk(block[start : start + _PIECE])
@@ -405,6 +478,11 @@ def _resampled(
     out = _of_length(out, int(np.ceil(n_in * ratio)) - n_out)
     if len(out):
         yield out
+
+
+def _check_ratio(rate: float, sr: float) -> None:
+    if not 1e-4 <= sr / rate <= _FARTHEST:
+        raise AudioError(f"its sampling rate of {rate:g} Hz is too far from the {sr:g} Hz asked for to be resampled")
 
 
 def _of_length(samples: NDArray[np.float32], n: int) -> NDArray[np.float32]:
