@@ -221,6 +221,8 @@ def _mono_blocks(blocks: Iterable[Any], rate: float) -> Iterator[NDArray[np.floa
         try:
             if not isinstance(block, np.ndarray):
                 raise TypeError(f"a block must be a float array (n,) or (channels, n), got {type(block).__name__}")
+            if block.ndim and not block.shape[-1]:
+                continue
             if block.ndim == 2 and block.shape[0] > max(_MANY_CHANNELS, block.shape[1]):
                 raise AudioError(
                     f"its samples have the shape {block.shape}, which is {block.shape[0]} channels of {block.shape[1]} "
@@ -229,9 +231,8 @@ def _mono_blocks(blocks: Iterable[Any], rate: float) -> Iterator[NDArray[np.floa
             channels = block.shape[0] if block.ndim == 2 else 1
             if n_channels not in (None, channels):
                 raise AudioError(f"it has {channels} channels, where blocks before had {n_channels}")
-            if block.size:
-                n_channels = channels
-                yield from _from_array(block, rate, None, channels=True)
+            n_channels = channels
+            yield from _from_array(block, rate, None, channels=True)
         except AudioError as error:
             raise AudioError(error.reason, f"block {position}") from error
         except TypeError as error:
