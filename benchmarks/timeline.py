@@ -167,8 +167,8 @@ def run(options: Options) -> list[Section]:
                     )
                 ],
             ),
-            f"Merging into segments takes {digits(whole['merge'])} s. The {live['n']:,} windows of the stream begin and "
-            f"end {'where' if live['same'] else 'elsewhere than'} the timeline's do; the largest difference of a "
+            f"Merging into segments takes {digits(whole['merge'])} s. The {live['n']:,} windows of the stream begin "
+            f"and end {'where' if live['same'] else 'elsewhere than'} the timeline's do; the largest difference of a "
             f"probability is {live['difference']:.1e}.",
             "Borders: changes from a class to another in the known order, and starts and ends of segments with the "
             "default thresholds; a change is found, and a border right, if one of the others lies within a hop. Many "

@@ -23,6 +23,8 @@ FLOORS = {
     "_conv": 1,
     "_segments": 1,
     "_exports": 2,
+    "_timeline": 3,
+    "_windows": 5,
     "audio": 2,
     "_rows": 2,
     "_scores": 2,
