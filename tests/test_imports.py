@@ -42,6 +42,7 @@ FLOORS = {
     "_neural": 5,
     "classifiers": 6,
     "transformers": 6,
+    "presets": 7,
     "datasets": 7,
     "evaluation": 8,
     "timeline": 8,

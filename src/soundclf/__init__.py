@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .exceptions import DownloadError as DownloadError
     from .exceptions import LeakWarning as LeakWarning
     from .exceptions import ParameterError as ParameterError
+    from .presets import make_classifier as make_classifier
     from .timeline import predict_stream as predict_stream
     from .timeline import predict_timeline as predict_timeline
     from .transformers import LogMelTransformer as LogMelTransformer
@@ -46,6 +47,7 @@ _HOMES = {
     "MFCCStatisticsTransformer": "transformers",
     "ParameterError": "exceptions",
     "load_clip": "audio",
+    "make_classifier": "presets",
     "predict_stream": "timeline",
     "predict_timeline": "timeline",
     "stream_clip": "audio",

@@ -20,7 +20,7 @@ _MASKS = 2  # of either kind for each row
 class ConvArchitecture:
     """What a compiled convolutional network is made from; two fits with equal ones share a graph.
 
-    Blocks of a 3 x 3 convolution, batch normalisation, ReLU and maximum over 2 x 2 outputs; the mean over bands; the
+    Blocks of a 3 x 3 convolution at every second band and frame, batch normalisation and ReLU; the mean over bands; the
     sum of maximum and mean over time; a dense layer. ``gain`` is in units of the standardised input, masks are shares
     of the bands and frames.
     """
@@ -61,10 +61,10 @@ class ConvArchitecture:
         layers, kind = keras.layers, {"dtype": "float32"}
         x = layers.Reshape((self.n_bands, -1, 1), **kind, name=f"picture{suffix}")(inputs)
         for i, channels in enumerate(self.channels, start=1):
-            x = layers.Conv2D(channels, 3, padding="same", use_bias=False, **kind, name=f"convolution_{i}{suffix}")(x)
+            name = f"convolution_{i}{suffix}"
+            x = layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False, **kind, name=name)(x)
             x = layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, **kind, name=f"normalise_{i}{suffix}")(x)
             x = layers.ReLU(**kind, name=f"relu_{i}{suffix}")(x)
-            x = layers.MaxPooling2D(2, padding="same", **kind, name=f"maximum_{i}{suffix}")(x)
         loudest = layers.GlobalMaxPooling1D(**kind, name=f"loudest{suffix}")
         average = layers.GlobalAveragePooling1D(**kind, name=f"average{suffix}")
         bands = keras.ops.mean(x, axis=1)
@@ -143,7 +143,7 @@ def conv_probabilities(
         The variables of the networks, in Keras' order, with the networks as first axis: kernel, scale and offset of
         every block; kernel and bias of the last layer; mean and variance of every block.
     n_blocks : int
-        Blocks of convolution, normalisation, ReLU and maximum.
+        Blocks of convolution, normalisation and ReLU.
 
     Returns
     -------
@@ -180,14 +180,15 @@ def _folded(
 
 
 def _block(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Convolve ``(n, bands, frames, channels)``, and take the maximum of 0 and 2 x 2 neighbours."""
-    n, height, width, _ = x.shape
-    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    out = np.zeros((n * height * width, kernel.shape[3]), np.float32)
+    """Convolve ``(n, bands, frames, channels)`` at every second band and frame, and take the maximum with 0."""
+    n, bands, frames, channels = x.shape
+    height, width = -(-bands // 2), -(-frames // 2)
+    # Keras pads an odd number on both sides, an even one at its end alone.
+    padded = np.pad(x, ((0, 0), (bands % 2, 1), (frames % 2, 1), (0, 0)))
+    seen = np.empty((n, height, width, 3, 3, channels), np.float32)
     for i in range(3):
         for j in range(3):
-            part = padded[:, i : i + height, j : j + width]
-            out += part.reshape(len(out), -1) @ kernel[i, j]
-    out = np.maximum(out + bias, 0).reshape(n, height, width, -1)
-    out = np.pad(out, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
-    return out.reshape(n, (height + 1) // 2, 2, (width + 1) // 2, 2, -1).max(axis=(2, 4))
+            seen[:, :, :, i, j] = padded[:, i : i + 2 * height - 1 : 2, j : j + 2 * width - 1 : 2]
+    out = seen.reshape(n * height * width, -1) @ kernel.reshape(-1, kernel.shape[3])
+    out += bias
+    return np.maximum(out, 0, out=out).reshape(n, height, width, -1)

@@ -236,11 +236,11 @@ class DenseAudioClassifier(NeuralClassifier):
 class ConvAudioClassifier(NeuralClassifier):
     """Convolutional networks over mel spectra of sounds.
 
-    Each looks at the spectrum as at a picture: blocks of a 3 x 3 convolution, batch normalisation, ReLU and the maximum
-    of 2 x 2 neighbours; then the mean over bands, the sum of maximum and mean over time, and a dense layer. Spectra are
-    varied anew in every epoch of training [1]_ [2]_. Keras trains the networks, through scikeras, inside :meth:`fit`;
-    what is kept afterwards are NumPy arrays, and prediction is a few dozen matrix products. A fitted classifier is
-    loaded and used without TensorFlow ever being imported.
+    Each looks at the spectrum as at a picture: blocks of a 3 x 3 convolution that halves bands and frames, batch
+    normalisation and ReLU; then the mean over bands, the sum of maximum and mean over time, and a dense layer. Spectra
+    are varied anew in every epoch of training [1]_ [2]_. Keras trains the networks, through scikeras, inside
+    :meth:`fit`; what is kept afterwards are NumPy arrays, and prediction is a few matrix products for each block. A
+    fitted classifier is loaded and used without TensorFlow ever being imported.
 
     Parameters
     ----------

@@ -121,9 +121,9 @@ def mfcc_statistics(
     *,
     sr: float = 22050,
     n_mfcc: int = 40,
-    deltas: int = 2,
+    deltas: int = 1,
     descriptors: Sequence[str] = (),
-    statistics: Sequence[str] = tuple(STATISTICS),
+    statistics: Sequence[str] = ("mean", "std", "min", "max", "median"),
     n_fft: int = 2048,
     hop_length: int = 512,
     n_mels: int = 128,
@@ -144,15 +144,16 @@ def mfcc_statistics(
         Sampling rate of ``y`` in Hz.
     n_mfcc : int > 0, default=40
         Number of coefficients, at most ``n_mels``.
-    deltas : {0, 1, 2}, default=2
+    deltas : {0, 1, 2}, default=1
         Highest order of differences over time.
     descriptors : sequence of str, default=()
         Further descriptors of every frame: "log_mel", the decibels of the mel bands (:func:`librosa.power_to_db` of
         :func:`librosa.feature.melspectrogram`); "contrast", "centroid", "bandwidth", "rolloff" and "flatness"
         (:func:`librosa.feature.spectral_contrast` and so on). "contrast" needs ``sr`` above 12,800 Hz.
-    statistics : sequence of str, default=("mean", "std", "min", "max", "median", "skewness", "kurtosis")
-        What is computed of each of them over time. The standard deviation divides by the number of frames; skewness and
-        excess kurtosis are biased, as SciPy's by default, and 0 where nothing changes.
+    statistics : sequence of str, default=("mean", "std", "min", "max", "median")
+        What is computed of each of them over time; "skewness" and "kurtosis" can be had too. The standard deviation
+        divides by the number of frames; skewness and excess kurtosis are biased, as SciPy's by default, and 0 where
+        nothing changes.
     n_fft : int > 0, default=2048
         Length of the FFT window in samples.
     hop_length : int > 0, default=512

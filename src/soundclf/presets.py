@@ -1,0 +1,97 @@
+"""Ready classifiers of recordings, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import VotingClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from ._params import check_params, names
+from .classifiers import ConvAudioClassifier, DenseAudioClassifier
+from .transformers import LogMelTransformer, MFCCMeanTransformer, MFCCStatisticsTransformer
+
+__all__ = ["PRESETS", "make_classifier"]
+
+
+def _fast(features: dict[str, Any], training: dict[str, Any]) -> Pipeline:
+    return make_pipeline(MFCCMeanTransformer(**features), DenseAudioClassifier(**training))
+
+
+def _balanced(features: dict[str, Any], training: dict[str, Any]) -> Pipeline:
+    return make_pipeline(MFCCStatisticsTransformer(**features), DenseAudioClassifier(**training))
+
+
+def _accurate(features: dict[str, Any], training: dict[str, Any]) -> VotingClassifier:
+    spectra = LogMelTransformer(n_mels=64, hop_length=1024, **features)
+    members = [
+        ("spectra", make_pipeline(spectra, ConvAudioClassifier(**training))),
+        ("statistics", _balanced(features, training)),
+    ]
+    return VotingClassifier(members, voting="soft")
+
+
+_MAKERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
+    "fast": _fast,
+    "balanced": _balanced,
+    "accurate": _accurate,
+}
+
+PRESETS = tuple(_MAKERS)
+"""The names that :func:`make_classifier` takes, from the fastest to the most accurate."""
+
+
+def make_classifier(
+    preset: str = "balanced",
+    *,
+    memory: Any = None,
+    n_jobs: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
+) -> Any:
+    """Make a classifier of recordings, ready to be fitted to clips and labels.
+
+    What each reaches on ESC-10, and at what price in time and memory, is in the documentation's page on accuracy.
+
+    Parameters
+    ----------
+    preset : {"fast", "balanced", "accurate"}, default="balanced"
+        What it is made of:
+
+        - "fast": dense networks over mean MFCCs, ``make_pipeline(MFCCMeanTransformer(), DenseAudioClassifier())``;
+        - "balanced": dense networks over statistics of each sound,
+          ``make_pipeline(MFCCStatisticsTransformer(), DenseAudioClassifier())``;
+        - "accurate": the mean of the probabilities of "balanced" and of a convolutional network over the mel spectra of
+          the first 5 seconds of each clip, shorter ones being repeated.
+    memory : str, pathlib.Path or joblib.Memory, default=None
+        A folder in which the features of every clip are kept, as for :class:`MFCCMeanTransformer`.
+    n_jobs : int, default=None
+        Number of threads over clips, as for :class:`MFCCMeanTransformer`.
+    random_state : int, RandomState instance or None, default=None
+        Determines the training of the networks.
+    verbose : int, default=0
+        With 1 or more, progress bars over clips and epochs.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline or sklearn.ensemble.VotingClassifier
+        The classifier. All parameters of its steps are reached through ``set_params``.
+
+    Raises
+    ------
+    ParameterError
+        For a preset that does not exist.
+
+    Examples
+    --------
+    >>> from soundclf import make_classifier
+    >>> make_classifier("fast", random_state=0)[-1]
+    DenseAudioClassifier(random_state=0)
+    >>> make_classifier("accurate").named_estimators["spectra"][0]
+    LogMelTransformer(hop_length=1024, n_mels=64)
+    """
+    check_params("make_classifier", {"preset": preset}, {"preset": (names(PRESETS),)})
+    features = {"memory": memory, "n_jobs": n_jobs, "verbose": verbose}
+    return _MAKERS[preset](features, {"random_state": random_state, "verbose": verbose})
