@@ -19,6 +19,7 @@ FLOORS = {
     "_params": 1,
     "_parallel": 1,
     "_containers": 1,
+    "_resampling": 1,
     "_dense": 1,
     "_conv": 1,
     "_segments": 1,

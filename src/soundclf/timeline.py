@@ -16,7 +16,7 @@ from ._params import FLAG, NONE, Rule, check_params, integer, names, real
 from ._segments import Segment
 from ._timeline import Timeline
 from ._windows import classes_of, cut_into_windows, in_samples, probabilities_of, rates_of, until_damage, way_in
-from .audio import Clip, checked_path, resampled_live, stream_clip
+from .audio import Clip, checked_path, live_samples, stream_clip
 from .exceptions import AudioError, ParameterError, describe_clip
 
 __all__ = ["Segment", "Timeline", "Window", "predict_stream", "predict_timeline"]
@@ -264,7 +264,7 @@ def predict_stream(
             f"res_type={res_type!r}, which needs whole recordings; pass blocks of {rate:g} Hz"
         )
     n_window, n_hop = in_samples(model, window, hop, rate, "predict_stream")
-    windows = cut_into_windows(resampled_live(blocks, given, rate, res_type), n_window, n_hop)
+    windows = cut_into_windows(live_samples(blocks, given, rate, res_type), n_window, n_hop)
 
     def heard() -> Iterator[Window]:
         for start, samples in windows:
