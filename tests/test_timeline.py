@@ -304,6 +304,23 @@ def test_models_that_cannot_tell_probabilities_are_refused(sounds):
             predict(LogisticRegression, noise(5))
         with pytest.raises(NotFittedError):
             predict(pipeline(), noise(5))
+        several = Listener(MFCCMeanTransformer())
+        several.classes_ = [np.array(["a", "b"]), np.array([1, 2, 3])]
+        with pytest.raises(ParameterError, match="must have classes_, an array of the labels .* got Listener"):
+            predict(several, noise(5))
+
+
+def test_a_model_of_which_a_part_knows_the_whole():
+    outer, inner = Listener(), Listener(MFCCMeanTransformer(sr=16000))
+    outer.transformer, inner.whole = inner, outer
+    assert predict_timeline(outer, (noise(5), SR)).sr == 16000
+
+
+def test_probabilities_that_do_not_fit_the_windows():
+    listener = Listener(MFCCMeanTransformer())
+    listener.classes_ = np.array(["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"gave an array of shape \(2, 2\) for 2 windows and 3 classes"):
+        predict_timeline(listener, noise(5))
 
 
 @pytest.fixture(scope="module")
@@ -780,6 +797,10 @@ def test_a_stream_s_parameters_are_checked_at_once(model, sounds):
         predict_stream(model, [], sr=None)
     with pytest.raises(ParameterError, match="hop <= window"):
         predict_stream(model, [], sr=SR, hop=5)
+    with pytest.raises(TypeError, match="an iterable of arrays, got one array; wrap it in a list"):
+        predict_stream(model, np.zeros((2, 1000)), sr=SR)
+    with pytest.raises(TypeError, match="an iterable of arrays, got int"):
+        predict_stream(model, 3, sr=SR)
     kaiser = pipeline(res_type="kaiser_fast").fit(sounds.data, sounds.target)
     with pytest.raises(ParameterError, match=r"from 44100 to the model's 22050 Hz .* pass blocks of 22050 Hz"):
         predict_stream(kaiser, [], sr=44100)

@@ -24,10 +24,10 @@ def classes_of(model: Any, owner: str) -> np.ndarray:
         raise ParameterError(f"The 'model' parameter of {owner} must have predict_proba, got {_name(model)}.")
     if hasattr(model, "fit"):
         check_is_fitted(model)
-    classes = np.asarray(getattr(model, "classes_", []))
-    if classes.ndim != 1 or not len(classes):
+    classes = getattr(model, "classes_", None)
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:  # models of several outputs have a list of arrays
         raise ParameterError(
-            f"The 'model' parameter of {owner} must tell in classes_ the labels of which it gives each clip one, got "
+            f"The 'model' parameter of {owner} must have classes_, an array of the labels of which a clip gets one, got "
             f"{_name(model)}."
         )
     return classes
@@ -37,19 +37,21 @@ def _name(model: Any) -> str:
     return f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
 
 
-def _transformers(part: Any) -> Iterator[ClipTransformer]:
+def _transformers(model: Any) -> Iterator[ClipTransformer]:
     """Find the clip transformers in a model; of an ensemble or a search, those that were fitted."""
-    if isinstance(part, ClipTransformer):
-        yield part
-    elif isinstance(part, list | tuple):
-        for item in part:
-            yield from _transformers(item)
-    elif isinstance(part, Mapping):
-        yield from _transformers(list(part.values()))
-    elif not isinstance(part, type) and (hasattr(part, "get_params") or hasattr(part, "estimator")):
-        known = vars(part)
-        fitted = [known[name] for name in _FITTED if name in known]
-        yield from _transformers(fitted or list(known.values()))
+    parts, seen = [model], set()
+    while parts:
+        part = parts.pop()
+        if isinstance(part, ClipTransformer):
+            yield part
+        elif isinstance(part, Mapping):
+            parts += part.values()
+        elif isinstance(part, list | tuple):
+            parts += part
+        elif id(part) not in seen and (hasattr(part, "get_params") or hasattr(part, "estimator")):
+            seen.add(id(part))  # a part may know the whole
+            known = getattr(part, "__dict__", {})
+            parts += [known[name] for name in _FITTED if name in known] or known.values()
 
 
 def rates_of(model: Any) -> list[tuple[float, str]]:

@@ -210,6 +210,8 @@ def predict_stream(
     ------
     AudioError
         While it is iterated over, for a block that cannot be used, by its number.
+    TypeError
+        If ``blocks`` is one array, or no iterable; while it is iterated over, for a block that is no array of floats.
     ParameterError
         As from :func:`predict_timeline`; and for a model whose resampler is not one of ``soxr_*`` if it needs another
         rate than ``sr``.
@@ -254,6 +256,9 @@ def predict_stream(
     1.5 to 3.0 s: siren
     """
     check_params("predict_stream", {"window": window, "hop": hop, "sr": sr}, {**_WINDOWS, "sr": _WINDOWS["sr"][1:]})
+    if isinstance(blocks, np.ndarray) or not isinstance(blocks, Iterable):
+        what = "one array; wrap it in a list" if isinstance(blocks, np.ndarray) else type(blocks).__name__
+        raise TypeError(f"blocks must be an iterable of arrays, got {what}")
     classes = classes_of(model, "predict_stream")
     given = float(sr)
     found = rates_of(model)
