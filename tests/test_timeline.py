@@ -306,7 +306,7 @@ def test_models_that_cannot_tell_probabilities_are_refused(sounds):
             predict(pipeline(), noise(5))
         several = Listener(MFCCMeanTransformer())
         several.classes_ = [np.array(["a", "b"]), np.array([1, 2, 3])]
-        with pytest.raises(ParameterError, match="must have classes_, an array of the labels .* got Listener"):
+        with pytest.raises(ParameterError, match=r"must have classes_, an array of the labels .* got Listener"):
             predict(several, noise(5))
 
 

@@ -27,8 +27,8 @@ def classes_of(model: Any, owner: str) -> np.ndarray:
     classes = getattr(model, "classes_", None)
     if not isinstance(classes, np.ndarray) or classes.ndim != 1:  # models of several outputs have a list of arrays
         raise ParameterError(
-            f"The 'model' parameter of {owner} must have classes_, an array of the labels of which a clip gets one, got "
-            f"{_name(model)}."
+            f"The 'model' parameter of {owner} must have classes_, an array of the labels of which a clip gets one, "
+            f"got {_name(model)}."
         )
     return classes
 
