@@ -14,7 +14,7 @@ from pathlib import Path
 from .lab import Options, others, say
 from .report import Section, machine, table
 
-GROUPS = ("extraction", "mfcc", "training", "serving", "search", "long", "threads", "growth")
+GROUPS = ("extraction", "mfcc", "training", "serving", "search", "long", "timeline", "threads", "growth")
 
 
 def markdown(head: str, quick: bool, sections: list[Section]) -> str:

@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundclf import AudioError, ParameterError, load_clip, stream_clip
-from soundclf.audio import RES_TYPES, check_res_type
+from soundclf.audio import RES_TYPES, check_res_type, load_channels
 
 RATE = 48000  # the only one that every format allows
 SOXR = [name for name in RES_TYPES if name.startswith("soxr")]
@@ -398,6 +398,43 @@ def test_files_are_closed_after_reading_giving_up_and_failing(tmp_path):
     assert n_open() == before
 
 
+# -- channels ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("container", "subtype", "channels"),
+    [("WAV", "PCM_16", 2), ("WAV", "FLOAT", 6), ("FLAC", "PCM_24", 3), ("OGG", "VORBIS", 2), ("WAV", "PCM_16", 1)],
+)
+@pytest.mark.parametrize("n", LENGTHS)
+def test_channels_are_those_of_soundfile(container, subtype, channels, n):
+    encoded = encode(noise(n, channels), 44100, container, subtype)
+    samples, rate = load_channels(encoded)
+    assert rate == 44100
+    assert samples.shape == (channels, n)
+    assert_same(samples, soundfile.read(io.BytesIO(encoded), dtype="float32", always_2d=True)[0].T)
+
+
+def test_channels_of_arrays():
+    samples = noise(1000, 2).T
+    for given_, expected in [((samples, 8000), (samples, 8000)), (samples[0], (samples[:1], 16000))]:
+        found, rate = load_channels(given_, sr=16000)
+        assert_same(found, expected[0])
+        assert rate == expected[1]
+    found, _ = load_channels((samples, 8000), duration=0.01)
+    assert_same(found, samples[:, :80])
+
+
+def test_channels_have_the_errors_of_clips(tmp_path):
+    with pytest.raises(AudioError, match=r"nothing\.wav': there is no such file\.$"):
+        load_channels(tmp_path / "nothing.wav")
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(encode(noise(1000, 2))[:-100])
+    with pytest.raises(AudioError, match=r"cut\.wav': it is truncated"):
+        load_channels(cut)
+    with pytest.raises(ParameterError, match="'duration' parameter of load_channels"):
+        load_channels(cut, duration=0)
+
+
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
@@ -417,11 +454,11 @@ def test_the_first_use_of_a_resampler_may_be_in_many_threads():
         "import sys\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "import librosa.core.audio\n"
-        "from soundclf import audio\n"
+        "from soundclf import _resampling\n"
         "sys.setswitchinterval(1e-6)\n"
         "def resampler(_):\n"
-        "    audio.check_res_type('kaiser_fast')\n"
-        "    return audio._resample_of_librosa('kaiser_fast')\n"
+        "    _resampling.check_res_type('kaiser_fast')\n"
+        "    return _resampling._resample_of_librosa('kaiser_fast')\n"
         "with ThreadPoolExecutor(32) as pool:\n"
         "    print(len(set(pool.map(resampler, range(32)))))\n"
     )

@@ -19,8 +19,13 @@ FLOORS = {
     "_params": 1,
     "_parallel": 1,
     "_containers": 1,
+    "_resampling": 1,
     "_dense": 1,
     "_conv": 1,
+    "_segments": 1,
+    "_exports": 2,
+    "_timeline": 3,
+    "_windows": 5,
     "audio": 2,
     "_rows": 2,
     "_scores": 2,
@@ -41,6 +46,7 @@ FLOORS = {
     "presets": 7,
     "datasets": 7,
     "evaluation": 8,
+    "timeline": 8,
     "cli": 9,
 }
 

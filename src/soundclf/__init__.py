@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import evaluation as evaluation
     from . import features as features
+    from . import timeline as timeline
     from .audio import load_clip as load_clip
     from .audio import stream_clip as stream_clip
     from .classifiers import ConvAudioClassifier as ConvAudioClassifier
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .exceptions import LeakWarning as LeakWarning
     from .exceptions import ParameterError as ParameterError
     from .presets import make_classifier as make_classifier
+    from .timeline import predict_stream as predict_stream
+    from .timeline import predict_timeline as predict_timeline
     from .transformers import LogMelTransformer as LogMelTransformer
     from .transformers import MFCCMeanTransformer as MFCCMeanTransformer
     from .transformers import MFCCStatisticsTransformer as MFCCStatisticsTransformer
@@ -45,9 +48,11 @@ _HOMES = {
     "ParameterError": "exceptions",
     "load_clip": "audio",
     "make_classifier": "presets",
+    "predict_stream": "timeline",
+    "predict_timeline": "timeline",
     "stream_clip": "audio",
 }
-_MODULES = ("datasets", "evaluation", "features")
+_MODULES = ("datasets", "evaluation", "features", "timeline")
 
 __all__ = [*_HOMES, *_MODULES]
 

@@ -71,7 +71,7 @@ def log_mel_blocks(
             if watch is not None:
                 watch(magnitude)
             log_mel = _log_mel(magnitude, bank)
-            highest = max(highest, log_mel.max())
+            highest = np.maximum(highest, log_mel.max())  # which keeps NaN, as max() may not
             try:
                 shelf.write(log_mel.data)
             except OSError as error:

@@ -6,44 +6,43 @@ which gives the same numbers as decoding to floats at a fraction of the cost.
 
 from __future__ import annotations
 
-import math
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from importlib import import_module, metadata
-from importlib.util import find_spec
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from ._containers import EncodedBytes, what_is_missing, why_unreadable, with_length
 from ._params import NONE, check_params, names, real
+from ._resampling import RES_TYPES, check_res_type, resampled, resampled_live, resampler
 from .exceptions import AudioError, describe_clip
 
-__all__ = ["RES_TYPES", "Clip", "check_res_type", "checked_path", "contents", "load_clip", "stream_clip", "versions"]
+__all__ = [
+    "RES_TYPES",
+    "Clip",
+    "check_res_type",
+    "checked_path",
+    "contents",
+    "live_samples",
+    "load_channels",
+    "load_clip",
+    "stream_clip",
+    "versions",
+]
 
 Clip = str | os.PathLike[str] | bytes | BinaryIO | NDArray[np.floating] | tuple[NDArray[np.floating], float]
 
-_SOXR = ("soxr_vhq", "soxr_hq", "soxr_mq", "soxr_lq", "soxr_qq")
-_RESAMPY = ("kaiser_best", "kaiser_fast")
-_SAMPLERATE = ("sinc_best", "sinc_medium", "sinc_fastest", "zero_order_hold", "linear")
-_PACKAGES = {**dict.fromkeys(_RESAMPY, "resampy"), **dict.fromkeys(_SAMPLERATE, "samplerate")}
-RES_TYPES = (*_SOXR, *_RESAMPY, "fft", "scipy", "polyphase", *_SAMPLERATE)
-"""The resamplers, by librosa's names."""
-
 _BLOCK = 1 << 18  # frames decoded at a time: most clips at once
-_PIECE = 1 << 15  # samples resampled at a time, where a clip has several blocks
 _ALL = 1 << 62  # more frames than a file has
 _MOST_CHANNELS = 1024  # of a file that libsndfile reads; an array with more is (n, channels), not (channels, n)
-_FARTHEST = 100  # how many times the rate may be raised: a wrong header must not turn a megabyte into a day of sound
+_MANY_CHANNELS = 16  # of a live block; one with more, and with fewer samples, is (n, channels)
 _one_reader = threading.Lock()
-_one_loader = threading.Lock()  # librosa imports resamplers lazily, in a way that breaks if several threads come first
 _PARAMETERS = {
     "sr": (real(0, closed="neither"),),
     "res_type": (names(RES_TYPES),),
@@ -51,32 +50,9 @@ _PARAMETERS = {
 }
 
 
-def check_res_type(res_type: str) -> None:
-    """Refuse a resampler whose package is not installed.
-
-    Parameters
-    ----------
-    res_type : str
-        One of RES_TYPES.
-
-    Raises
-    ------
-    ImportError
-        With the command that installs the package.
-    """
-    package = _PACKAGES.get(res_type)
-    with _one_loader:
-        if package and find_spec(package) is None:
-            raise ImportError(
-                f'res_type={res_type!r} needs the package {package}: pip install "soundclf[{package}]", '
-                'or use res_type="soxr_hq"'
-            )
-
-
 def versions(res_type: str) -> str:
     """Tell the versions of what decodes and resamples, on which samples depend in their last digits."""
-    package = _PACKAGES.get(res_type, "soxr" if res_type in _SOXR else "scipy")
-    return f"libsndfile {soundfile.__libsndfile_version__}, {package} {metadata.version(package)}"
+    return f"libsndfile {soundfile.__libsndfile_version__}, {resampler(res_type)}"
 
 
 def load_clip(
@@ -172,24 +148,51 @@ def _check_parameters(owner: str, sr: float, res_type: str, duration: float | No
     check_res_type(res_type)
 
 
+def load_channels(clip: Clip, *, sr: float = 22050, duration: float | None = None) -> tuple[NDArray[np.float32], float]:
+    """Load a clip as it is, at its own rate and channel by channel: the samples ``(channels, n)``, and the rate.
+
+    ``sr`` is the rate of an array that comes without one. Errors are those of :func:`load_clip`.
+    """
+    _check_parameters("load_channels", sr, "soxr_hq", duration)
+    with _opened(clip, float(sr), duration, _as_floats) as (rate, blocks):
+        return np.ascontiguousarray(np.concatenate(list(blocks)).T), rate
+
+
+_Form = Callable[[np.ndarray], NDArray[np.float32]]  # what becomes of frames (n, channels)
+_Opened = tuple[float, Iterator[NDArray[np.float32]]]  # a rate, and blocks of what frames became
+
+
 def _blocks(clip: Any, sr: float, res_type: str, duration: float | None) -> Iterator[NDArray[np.float32]]:
+    with _opened(clip, sr, duration, _mixed_down) as (rate, blocks):
+        yield from resampled(rate, blocks, sr, res_type)
+
+
+@contextmanager
+def _opened(clip: Any, sr: float, duration: float | None, form: _Form) -> Iterator[_Opened]:
+    """Give a clip's own rate and its blocks; what goes wrong with them meanwhile is told with the clip's name."""
     try:
         if isinstance(clip, tuple):
-            yield from _resampled(*_from_pair(clip, duration), sr, res_type)
+            yield _from_pair(clip, duration, form)
         elif isinstance(clip, np.ndarray):
-            yield from _resampled(sr, _from_array(clip, sr, duration), sr, res_type)
-        elif isinstance(clip, bytes | bytearray | memoryview) and not isinstance(clip, np.bytes_):
-            yield from _from_file(EncodedBytes(bytes(clip)), sr, res_type, duration)
-        elif isinstance(clip, str | os.PathLike):
-            yield from _from_file(checked_path(clip), sr, res_type, duration)
-        elif hasattr(clip, "read") and hasattr(clip, "seek"):
-            yield from _from_file(EncodedBytes(contents(clip)), sr, res_type, duration)
+            yield sr, _from_array(clip, sr, duration, form)
         else:
-            raise _no_clip(clip)
+            with _opened_file(_source(clip), duration, form) as opened:
+                yield opened
     except AudioError as error:
         if error.clip is None:
             raise AudioError(error.reason, describe_clip(clip)) from error.__cause__
         raise
+
+
+def _source(clip: Any) -> str | EncodedBytes:
+    """Give the path, or the encoded bytes, of what is not an array."""
+    if isinstance(clip, bytes | bytearray | memoryview) and not isinstance(clip, np.bytes_):
+        return EncodedBytes(bytes(clip))
+    if isinstance(clip, str | os.PathLike):
+        return checked_path(clip)
+    if hasattr(clip, "read") and hasattr(clip, "seek"):
+        return EncodedBytes(contents(clip))
+    raise _no_clip(clip)
 
 
 def _no_clip(clip: Any) -> TypeError:
@@ -202,18 +205,18 @@ def _no_clip(clip: Any) -> TypeError:
 # -- arrays ------------------------------------------------------------------------------------------------------------
 
 
-def _from_pair(clip: tuple[Any, ...], duration: float | None) -> tuple[float, Iterator[NDArray[np.float32]]]:
+def _from_pair(clip: tuple[Any, ...], duration: float | None, form: _Form) -> _Opened:
     if len(clip) != 2 or np.ndim(clip[1]) or np.asarray(clip[1]).dtype.kind not in "iuf":
         given = ", ".join(type(item).__name__ for item in clip)
         raise TypeError(f"a tuple as a clip must be (array, sr), got ({given})")
     rate = float(clip[1])
     if not (np.isfinite(rate) and rate > 0):
         raise AudioError(f"its sampling rate is {rate:g}, which is not a number of Hz above 0")
-    return rate, _from_array(np.asarray(clip[0]), rate, duration, channels=True)
+    return rate, _from_array(np.asarray(clip[0]), rate, duration, form, channels=True)
 
 
 def _from_array(
-    samples: np.ndarray, rate: float, duration: float | None, *, channels: bool = False
+    samples: np.ndarray, rate: float, duration: float | None, form: _Form, *, channels: bool = False
 ) -> Iterator[NDArray[np.float32]]:
     if samples.dtype.kind in "iub":
         raise AudioError(
@@ -223,8 +226,8 @@ def _from_array(
     if samples.dtype.kind != "f":
         raise TypeError(f"samples must be floats, got an array of type {samples.dtype}")
     if samples.ndim != 1 and not (channels and samples.ndim == 2):
-        form = "(n,) or (channels, n)" if channels else "(n,), or an (array, sr) tuple for several channels"
-        raise AudioError(f"its samples have the shape {samples.shape}, where {form} is expected")
+        expected = "(n,) or (channels, n)" if channels else "(n,), or an (array, sr) tuple for several channels"
+        raise AudioError(f"its samples have the shape {samples.shape}, where {expected} is expected")
     if samples.ndim == 2 and not samples.shape[0]:
         raise AudioError("it has no channels")
     if samples.ndim == 2 and samples.shape[0] > _MOST_CHANNELS:
@@ -237,7 +240,7 @@ def _from_array(
         raise AudioError("it holds no samples")
     frames = frames[: _n_wanted(duration, rate)]
     for start in range(0, len(frames), _BLOCK):
-        yield _mixed_down(frames[start : start + _BLOCK])
+        yield form(frames[start : start + _BLOCK])
 
 
 def _n_wanted(duration: float | None, rate: float) -> int:
@@ -263,6 +266,64 @@ def _mixed_down(frames: np.ndarray) -> NDArray[np.float32]:
         if not integers and not np.isfinite(mono.sum()) and not np.isfinite(mono).all():
             raise AudioError("it contains NaN or infinity")
     return mono
+
+
+def _as_floats(frames: np.ndarray) -> NDArray[np.float32]:
+    """Give ``(n, channels)`` frames as floats, as :func:`_mixed_down` does for each of several channels."""
+    return np.stack([_mixed_down(frames[:, [channel]]) for channel in range(frames.shape[1])], axis=1)
+
+
+def live_samples(blocks: Iterable[Any], rate: float, sr: float, res_type: str) -> Iterator[NDArray[np.float32]]:
+    """Mix down and resample blocks of samples as they come, giving what is ready after every block.
+
+    The samples are those of :func:`load_clip` for all blocks together. A ``soxr_*`` resampler holds some back, about a
+    thousand at the lower rate.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray
+        Float samples ``(n,)`` or ``(channels, n)`` of any number, also none. They may be overwritten once the next
+        block has been asked for.
+    rate, sr : float
+        Their sampling rate and that of what is given, in Hz.
+    res_type : str
+        A ``soxr_*`` resampler; if the rates are equal, any.
+
+    Yields
+    ------
+    ndarray of shape (n,), float32
+        Channels are averaged.
+
+    Raises
+    ------
+    AudioError, TypeError
+        For a block that cannot be used, with its number, counted from 0.
+    """
+    yield from resampled_live(rate, _mixed_down_live(blocks, rate), sr, res_type)
+
+
+def _mixed_down_live(blocks: Iterable[Any], rate: float) -> Iterator[NDArray[np.float32]]:
+    n_channels = None
+    for position, block in enumerate(blocks):
+        try:
+            if not isinstance(block, np.ndarray):
+                raise TypeError(f"a block must be a float array (n,) or (channels, n), got {type(block).__name__}")
+            if block.ndim and not block.shape[-1]:
+                continue
+            if block.ndim == 2 and block.shape[0] > max(_MANY_CHANNELS, block.shape[1]):
+                raise AudioError(
+                    f"its samples have the shape {block.shape}, which is {block.shape[0]} channels of {block.shape[1]} "
+                    "samples; transpose them to (channels, n)"
+                )
+            channels = block.shape[0] if block.ndim == 2 else 1
+            if n_channels not in (None, channels):
+                raise AudioError(f"it has {channels} channels, where blocks before had {n_channels}")
+            n_channels = channels
+            yield from _from_array(block, rate, None, _mixed_down, channels=True)
+        except AudioError as error:
+            raise AudioError(error.reason, f"block {position}") from error
+        except TypeError as error:
+            raise TypeError(f"Block {position}: {error}") from error
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
@@ -318,10 +379,9 @@ class _Forward(soundfile.SoundFile):
         return False
 
 
-def _from_file(
-    source: str | EncodedBytes, sr: float, res_type: str, duration: float | None
-) -> Iterator[NDArray[np.float32]]:
-    """Decode, mix down and resample what a path or encoded bytes hold."""
+@contextmanager
+def _opened_file(source: str | EncodedBytes, duration: float | None, form: _Form) -> Iterator[_Opened]:
+    """Give the rate of what a path or encoded bytes hold, and its blocks."""
     try:
         # libsndfile takes a name in bytes, which need not be valid UTF-8, except on Windows.
         file = _Forward(os.fsencode(source) if isinstance(source, str) and os.name != "nt" else source)
@@ -335,13 +395,16 @@ def _from_file(
     with file:
         streamed = None if file.frames else with_length(source)
         if streamed is None:
-            yield from _resampled(float(file.samplerate), _decoded(file, source, duration), sr, res_type)
+            yield float(file.samplerate), _decoded(file, source, duration, form)
         else:
-            yield from _from_file(streamed, sr, res_type, duration)
+            with _opened_file(streamed, duration, form) as opened:
+                yield opened
 
 
-def _decoded(file: _Forward, source: str | EncodedBytes, duration: float | None) -> Iterator[NDArray[np.float32]]:
-    """Yield a file's frames as mono float32 blocks at its own rate."""
+def _decoded(
+    file: _Forward, source: str | EncodedBytes, duration: float | None, form: _Form
+) -> Iterator[NDArray[np.float32]]:
+    """Yield a file's frames as float32 blocks at its own rate."""
     as_integers = file.subtype == "PCM_16" and file.format != "SDS"  # an SDS file has more bits than its subtype says
     n_wanted = _n_wanted(duration, file.samplerate)
     buffer = np.empty((min(_BLOCK, n_wanted), file.channels), np.int16 if as_integers else np.float32)
@@ -354,7 +417,7 @@ def _decoded(file: _Forward, source: str | EncodedBytes, duration: float | None)
             raise AudioError(f"it is truncated or damaged after {n_read / file.samplerate:.3f} s") from error
         n_read += len(frames)
         if len(frames):
-            yield _mixed_down(frames)
+            yield form(frames)
         if len(frames) < want:
             missing = what_is_missing(file, source, n_read)
             if missing:
@@ -362,65 +425,3 @@ def _decoded(file: _Forward, source: str | EncodedBytes, duration: float | None)
             break
     if not n_read:
         raise AudioError("it holds no samples")
-
-
-# -- resampling --------------------------------------------------------------------------------------------------------
-
-
-def _resampled(
-    rate: float, blocks: Iterator[NDArray[np.float32]], sr: float, res_type: str
-) -> Iterator[NDArray[np.float32]]:
-    """Bring mono blocks from one rate to another; the length is librosa's, ``ceil(n * sr / rate)``."""
-    if rate == sr:
-        yield from blocks
-        return
-    ratio = sr / rate
-    if not 1e-4 <= ratio <= _FARTHEST:
-        raise AudioError(f"its sampling rate of {rate:g} Hz is too far from the {sr:g} Hz asked for to be resampled")
-    if res_type == "polyphase" and not _has_simple_ratio(rate, sr):
-        raise AudioError(
-            f'polyphase resampling needs a simple ratio of whole numbers, not {rate:g} to {sr:g} Hz; use "soxr_hq"'
-        )
-    if not res_type.startswith("soxr"):
-        whole = np.concatenate(list(blocks))
-        if res_type in _RESAMPY and len(whole) * ratio < 1:
-            raise AudioError(f"it is too short to be resampled from {rate:g} to {sr:g} Hz by {res_type}")
-        resample = _resample_of_librosa(res_type)
-        yield np.ascontiguousarray(resample(whole, orig_sr=rate, target_sr=sr, res_type=res_type))
-        return
-    first, second = next(blocks), next(blocks, None)
-    if second is None:  # the resampler is faster if it knows that nothing follows; the samples are the same
-        yield _of_length(soxr.resample(first, rate, sr, quality=res_type), int(np.ceil(len(first) * ratio)))
-        return
-    stream = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality=res_type)
-    n_in = n_out = 0
-    for block in chain([first, second], blocks):
-        n_in += len(block)
-        for start in range(0, len(block), _PIECE):
-            out = stream.resample_chunk(block[start : start + _PIECE])
-            n_out += len(out)
-            if len(out):
-                yield out
-    out = stream.resample_chunk(np.empty(0, np.float32), last=True)
-    out = _of_length(out, int(np.ceil(n_in * ratio)) - n_out)
-    if len(out):
-        yield out
-
-
-def _of_length(samples: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Cut samples, or add zeros, to a length that rounding may have missed."""
-    return samples[:n] if len(samples) >= n else np.concatenate([samples, np.zeros(n - len(samples), np.float32)])
-
-
-def _resample_of_librosa(res_type: str) -> Callable[..., NDArray[np.float32]]:
-    with _one_loader:
-        import librosa
-
-        if res_type in _PACKAGES:
-            _ = import_module(_PACKAGES[res_type]).resample  # is loaded by this
-        return librosa.resample
-
-
-def _has_simple_ratio(rate: float, sr: float) -> bool:
-    """Tell whether a polyphase filter, whose length grows with the terms of the ratio, stays of a reasonable size."""
-    return rate.is_integer() and sr.is_integer() and max(rate, sr) <= 1e6 * math.gcd(int(rate), int(sr))
