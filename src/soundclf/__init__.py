@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import evaluation as evaluation
     from . import features as features
+    from . import persistence as persistence
     from .audio import load_clip as load_clip
     from .audio import stream_clip as stream_clip
     from .classifiers import ConvAudioClassifier as ConvAudioClassifier
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
     from .exceptions import AudioWarning as AudioWarning
     from .exceptions import DownloadError as DownloadError
     from .exceptions import LeakWarning as LeakWarning
+    from .exceptions import ModelError as ModelError
+    from .exceptions import ModelWarning as ModelWarning
     from .exceptions import ParameterError as ParameterError
+    from .persistence import load as load
+    from .persistence import save as save
     from .transformers import LogMelTransformer as LogMelTransformer
     from .transformers import MFCCMeanTransformer as MFCCMeanTransformer
     from .transformers import MFCCStatisticsTransformer as MFCCStatisticsTransformer
@@ -41,11 +46,15 @@ _HOMES = {
     "LogMelTransformer": "transformers",
     "MFCCMeanTransformer": "transformers",
     "MFCCStatisticsTransformer": "transformers",
+    "ModelError": "exceptions",
+    "ModelWarning": "exceptions",
     "ParameterError": "exceptions",
+    "load": "persistence",
     "load_clip": "audio",
+    "save": "persistence",
     "stream_clip": "audio",
 }
-_MODULES = ("datasets", "evaluation", "features")
+_MODULES = ("datasets", "evaluation", "features", "persistence")
 
 __all__ = [*_HOMES, *_MODULES]
 
