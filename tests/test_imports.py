@@ -41,12 +41,16 @@ FLOORS = {
     "_clip_transformer": 4,
     "_leaks": 5,
     "_neural": 5,
+    "_model_types": 1,
+    "_model_state": 6,
+    "_model_file": 7,
     "classifiers": 6,
     "transformers": 6,
     "presets": 7,
     "datasets": 7,
     "evaluation": 8,
     "timeline": 8,
+    "persistence": 8,
     "cli": 9,
 }
 
