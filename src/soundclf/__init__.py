@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import evaluation as evaluation
     from . import features as features
+    from . import plotting as plotting
     from .audio import load_clip as load_clip
     from .audio import stream_clip as stream_clip
     from .classifiers import ConvAudioClassifier as ConvAudioClassifier
@@ -45,7 +46,7 @@ _HOMES = {
     "load_clip": "audio",
     "stream_clip": "audio",
 }
-_MODULES = ("datasets", "evaluation", "features")
+_MODULES = ("datasets", "evaluation", "features", "plotting")
 
 __all__ = [*_HOMES, *_MODULES]
 
