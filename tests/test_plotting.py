@@ -582,7 +582,7 @@ def test_a_player_holds_sound_and_picture(tmp_path):
     assert picture.shape[1] == 800
     assert parts.elements["img"]["alt"] == "Waveform and spectrogram of a <b> & 'c'.wav"
     assert parts.text == (
-        "a <b> & 'c'.wav: 1.00 s, 2 channels at 48,000 Hz. The player holds 1.00 s of it as a WAV file of 16 bits, "
+        "a <b> & 'c'.wav: 1.00 s, 2 channels at 48,000 Hz. The player holds all of it as a WAV file of 16 bits, "
         "mono, 22,050 Hz (44 kB)."
     )
     assert str(tmp_path) not in repr(parts.elements) + parts.text
@@ -596,7 +596,10 @@ def test_a_player_is_of_bounded_size():
     assert parts.text.startswith("clip: 40.00 s, 1 channel at 8,000 Hz.")
     assert soundfile.info(io.BytesIO(embedded(parts, "audio", "audio/wav"))).frames == 30 * SR
     assert len(page) < 2_500_000
-    assert ClipPlayer(noise(40 * SR)).waveform.samples.shape == (1, 30 * SR)
+    cut = ClipPlayer(noise(40 * SR))
+    assert cut.waveform.samples.shape == (1, 30 * SR)
+    assert repr(cut) == "<ClipPlayer: the first 30.00 s, 1 channel at 22,050 Hz>"
+    assert "first" not in repr(ClipPlayer(noise(30 * SR)))
 
 
 @pytest.mark.parametrize("samples", [np.zeros(100), noise(1), 3 * noise(1000, scale=1)], ids=["silent", "one", "loud"])
@@ -822,6 +825,11 @@ WRONG = {
         lambda: TimelineDisplay([0], [1], [[1]], ["a"], segments=[(0, 1, "z")]),
         ParameterError,
         "segments with labels that are not among its classes: 'z'",
+    ),
+    "a player's duration": (
+        lambda: ClipPlayer(noise(9), duration=-0.5),
+        ParameterError,
+        "'duration' parameter of ClipPlayer must be None or a number",
     ),
     "a player": (lambda: ClipPlayer("nothing.wav"), AudioError, "there is no such file"),
 }

@@ -9,6 +9,7 @@ from html import escape
 import soundfile
 
 from .._figure import file_name, pyplot, shortened
+from .._params import NONE, check_params, real
 from ..audio import Clip, load_channels, load_clip
 from ._spectrogram import SpectrogramDisplay
 from ._waveform import WaveformDisplay
@@ -55,7 +56,12 @@ class ClipPlayer:
     """
 
     def __init__(self, clip: Clip, *, sr: float = 22050, duration: float | None = 30.0):
-        samples, rate = load_channels(clip, sr=sr, duration=duration)
+        check_params(type(self).__name__, {"duration": duration}, {"duration": (NONE, real(0, closed="neither"))})
+        # One second more tells whether there is more than is shown.
+        samples, rate = load_channels(clip, sr=sr, duration=None if duration is None else float(duration) + 1)
+        n_shown = samples.shape[1] if duration is None else max(1, int(duration * rate))
+        self._more = samples.shape[1] > n_shown
+        samples = samples[:, :n_shown]
         self.title = file_name(clip)
         self.waveform = WaveformDisplay(samples, rate, title=self.title)
         self._heard = load_clip((samples, rate), sr=_RATE)
@@ -68,13 +74,13 @@ class ClipPlayer:
     def _described(self) -> str:
         n_channels, n_samples = self.waveform.samples.shape
         channels = "1 channel" if n_channels == 1 else f"{n_channels} channels"
-        return f"{n_samples / self.waveform.sr:.2f} s, {channels} at {self.waveform.sr:,.0f} Hz"
+        first = "the first " if self._more else ""
+        return f"{first}{n_samples / self.waveform.sr:.2f} s, {channels} at {self.waveform.sr:,.0f} Hz"
 
     def _repr_html_(self) -> str:
         picture, sound = self._picture(), self._sound()
         name = escape("clip" if self.title is None else shortened(self.title))
-        seconds = min(len(self._heard) / _RATE, _LONGEST)
-        part = f"the first {_LONGEST} s" if len(self._heard) > _LONGEST * _RATE else f"{seconds:.2f} s"
+        part = f"the first {_LONGEST} s" if len(self._heard) > _LONGEST * _RATE else "all"
         return (
             '<figure style="margin:0;max-width:800px">'
             f'<img src="data:image/png;base64,{_text(picture)}" alt="Waveform and spectrogram of {name}" '

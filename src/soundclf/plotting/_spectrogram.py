@@ -163,7 +163,7 @@ class SpectrogramDisplay:
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default a new figure.
         cmap : str, default="magma"
-            matplotlib's name of the colours. The default grows evenly lighter, in grey too.
+            Name of a matplotlib colormap. The default grows evenly lighter, in grey too.
         colorbar : bool, default=True
             Whether to show what colours mean.
 
@@ -323,7 +323,7 @@ class MFCCDisplay:
         ax : matplotlib.axes.Axes, default=None
             Where to draw; by default a new figure.
         cmap : str, default="viridis"
-            matplotlib's name of the colours. The default grows evenly lighter, in grey too.
+            Name of a matplotlib colormap. The default grows evenly lighter, in grey too.
         colorbar : bool, default=True
             Whether to show what colours mean.
 
