@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from . import evaluation as evaluation
     from . import features as features
     from . import persistence as persistence
+    from . import plotting as plotting
     from . import timeline as timeline
     from .audio import load_clip as load_clip
     from .audio import stream_clip as stream_clip
@@ -61,7 +62,7 @@ _HOMES = {
     "save": "persistence",
     "stream_clip": "audio",
 }
-_MODULES = ("datasets", "evaluation", "features", "persistence", "timeline")
+_MODULES = ("datasets", "evaluation", "features", "persistence", "plotting", "timeline")
 
 __all__ = [*_HOMES, *_MODULES]
 
