@@ -38,8 +38,6 @@ print(result)
 # Who is taken for whom:
 
 display = result.plot_confusion_matrix()
-display.figure_.set_size_inches(7, 7)
-display.figure_.set_layout_engine("constrained")
 
 # %%
 # Does the network earn its keep? The difference between two estimators on the same folds, with a test that knows that

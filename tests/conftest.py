@@ -6,6 +6,7 @@ import os
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported: scikit-learn's array API checks run only with it
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("MPLBACKEND", "Agg")  # doctests draw as well
 
 from pathlib import Path
 

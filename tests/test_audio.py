@@ -431,7 +431,7 @@ def test_channels_have_the_errors_of_clips(tmp_path):
     cut.write_bytes(encode(noise(1000, 2))[:-100])
     with pytest.raises(AudioError, match=r"cut\.wav': it is truncated"):
         load_channels(cut)
-    with pytest.raises(ParameterError, match="'duration' parameter of load_channels"):
+    with pytest.raises(ParameterError, match="'duration' parameter of open_channels"):
         load_channels(cut, duration=0)
 
 

@@ -12,7 +12,7 @@ import pytest
 import soundclf
 
 PACKAGE = Path(soundclf.__file__).parent
-HEAVY = ("tensorflow", "keras", "scikeras", "librosa")
+HEAVY = ("tensorflow", "keras", "scikeras", "librosa", "matplotlib")
 # From the bottom to the top: a module may import those of lower floors only.
 FLOORS = {
     "exceptions": 0,
@@ -20,6 +20,7 @@ FLOORS = {
     "_parallel": 1,
     "_containers": 1,
     "_resampling": 1,
+    "_figure": 1,
     "_dense": 1,
     "_conv": 1,
     "_segments": 1,
@@ -41,12 +42,17 @@ FLOORS = {
     "_clip_transformer": 4,
     "_leaks": 5,
     "_neural": 5,
+    "_model_types": 1,
+    "_model_state": 6,
+    "_model_file": 7,
     "classifiers": 6,
     "transformers": 6,
     "presets": 7,
     "datasets": 7,
     "evaluation": 8,
     "timeline": 8,
+    "persistence": 8,
+    "plotting": 8,
     "cli": 9,
 }
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import evaluation as evaluation
     from . import features as features
+    from . import persistence as persistence
+    from . import plotting as plotting
     from . import timeline as timeline
     from .audio import load_clip as load_clip
     from .audio import stream_clip as stream_clip
@@ -25,7 +27,11 @@ if TYPE_CHECKING:
     from .exceptions import AudioWarning as AudioWarning
     from .exceptions import DownloadError as DownloadError
     from .exceptions import LeakWarning as LeakWarning
+    from .exceptions import ModelError as ModelError
+    from .exceptions import ModelWarning as ModelWarning
     from .exceptions import ParameterError as ParameterError
+    from .persistence import load as load
+    from .persistence import save as save
     from .presets import make_classifier as make_classifier
     from .timeline import predict_stream as predict_stream
     from .timeline import predict_timeline as predict_timeline
@@ -45,14 +51,18 @@ _HOMES = {
     "LogMelTransformer": "transformers",
     "MFCCMeanTransformer": "transformers",
     "MFCCStatisticsTransformer": "transformers",
+    "ModelError": "exceptions",
+    "ModelWarning": "exceptions",
     "ParameterError": "exceptions",
+    "load": "persistence",
     "load_clip": "audio",
     "make_classifier": "presets",
     "predict_stream": "timeline",
     "predict_timeline": "timeline",
+    "save": "persistence",
     "stream_clip": "audio",
 }
-_MODULES = ("datasets", "evaluation", "features", "timeline")
+_MODULES = ("datasets", "evaluation", "features", "persistence", "plotting", "timeline")
 
 __all__ = [*_HOMES, *_MODULES]
 

@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _report
+from ._figure import axes_for, shortened, width_of_labels
 
 __all__ = ["Comparison", "Evaluation"]
+
+_SPACIOUS = 20  # classes up to which the cells of a drawn confusion matrix have room for large numbers
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,12 @@ class Evaluation:
         return _report.evaluation_html(self)
 
     def plot_confusion_matrix(self, *, ax: Any = None, normalize: str | None = None) -> Any:
-        """Draw the pooled confusion matrix; needs matplotlib.
+        """Draw the pooled confusion matrix, its zeros left blank; needs matplotlib.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; by default a new figure.
+            Where to draw; by default a new figure, large enough for all classes.
         normalize : {"true", "pred", "all"}, default=None
             Shares in place of counts, as in scikit-learn.
 
@@ -110,20 +113,39 @@ class Evaluation:
         -------
         sklearn.metrics.ConfusionMatrixDisplay
             scikit-learn's display.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
         """
+        n = len(self.classes)
+        labels = list(map(shortened, self.classes))
+        upright = sum(map(len, labels)) > 40
+        side = max(4.5, 2 + (0.4 if n <= _SPACIOUS else 0.25) * n)
+        beside = width_of_labels(labels) - width_of_labels([""])
+        size = (side + beside, side + (beside if upright else 0.0))
+        _, (drawn_on,) = axes_for("Evaluation.plot_confusion_matrix", ax, 1, size)
         from sklearn.metrics import ConfusionMatrixDisplay
 
-        return ConfusionMatrixDisplay.from_predictions(
+        display = ConfusionMatrixDisplay.from_predictions(
             self.y_true,
             self.y_pred,
             labels=self.classes,
+            display_labels=labels,
             normalize=normalize,
-            ax=ax,
+            ax=drawn_on,
             cmap="Blues",
             colorbar=False,
-            xticks_rotation="vertical" if sum(map(len, map(str, self.classes))) > 40 else "horizontal",
+            xticks_rotation="vertical" if upright else "horizontal",
             values_format=None if normalize is None else ".2f",
+            text_kw=None if n <= _SPACIOUS else {"fontsize": "xx-small"},
         )
+        for text in display.text_[display.confusion_matrix == 0]:
+            text.set_visible(False)
+        for label in [*drawn_on.get_xticklabels(), *drawn_on.get_yticklabels()]:
+            label.set_parse_math(False)
+        return display
 
 
 @dataclass(frozen=True)

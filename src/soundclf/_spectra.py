@@ -26,6 +26,7 @@ __all__ = [
     "filter_bank",
     "filters_of",
     "log_mel_blocks",
+    "power_blocks",
     "warn_of_empty_bands",
 ]
 
@@ -67,7 +68,7 @@ def log_mel_blocks(
     highest = -np.inf
     with tempfile.SpooledTemporaryFile(_IN_MEMORY) as shelf:
         for frames in _frames(y, n_fft, hop):
-            magnitude = _magnitude(frames, bank)
+            magnitude = _magnitude(frames, bank.window)
             if watch is not None:
                 watch(magnitude)
             log_mel = _log_mel(magnitude, bank)
@@ -83,6 +84,15 @@ def log_mel_blocks(
         shelf.seek(0)
         while block := shelf.read(256 * 4 * bank.n_mels):  # 256 frames of float32
             yield np.maximum(np.frombuffer(block, np.float32).reshape(-1, bank.n_mels), lowest)
+
+
+def power_blocks(y: Samples, bank: FilterBank | None, n_fft: int, hop: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the power in mel bands, ``(n, n_mels)`` at a time, or without a bank in bins, ``(n, 1 + n_fft // 2)``."""
+    window = _hann(n_fft).astype(np.float32) if bank is None else bank.window
+    for frames in _frames(y, n_fft, hop):
+        magnitude = _magnitude(frames, window)
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield _power(magnitude) if bank is None else _mel(magnitude, bank)
 
 
 def warn_of_empty_bands(n_empty: int, n_mels: int, n_fft: int, stacklevel: int) -> None:
@@ -156,20 +166,32 @@ class FilterBank(NamedTuple):
     n_empty: int
 
 
-def _magnitude(frames: np.ndarray, bank: FilterBank) -> NDArray[np.floating]:
+def _hann(n_fft: int) -> NDArray[np.float64]:
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+
+
+def _magnitude(frames: np.ndarray, window: np.ndarray) -> NDArray[np.floating]:
     """Give the magnitudes of the spectra of frames, ``(n, 1 + n_fft // 2)``."""
     with np.errstate(over="ignore", invalid="ignore"):  # what becomes infinite is found later
-        return np.abs(scipy.fft.rfft(frames * bank.window, axis=1, overwrite_x=True))
+        return np.abs(scipy.fft.rfft(frames * window, axis=1, overwrite_x=True))
+
+
+def _power(magnitude: np.ndarray) -> NDArray[np.float32]:
+    return np.square(magnitude, out=magnitude).astype(np.float32, copy=False)
+
+
+def _mel(magnitude: np.ndarray, bank: FilterBank) -> NDArray[np.float32]:
+    power = _power(magnitude)
+    mel = np.empty((len(power), bank.n_mels), np.float32)
+    for bins, bands, filters in bank.groups:
+        np.matmul(power[:, bins], filters, out=mel[:, bands])
+    return mel
 
 
 def _log_mel(magnitude: np.ndarray, bank: FilterBank) -> NDArray[np.float32]:
     """Give the natural logarithm of the mel spectrum, ``(n, n_mels)``; the magnitudes are used up."""
-    mel = np.empty((len(magnitude), bank.n_mels), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        np.square(magnitude, out=magnitude)
-        power = magnitude.astype(np.float32, copy=False)
-        for bins, bands, filters in bank.groups:
-            np.matmul(power[:, bins], filters, out=mel[:, bands])
+        mel = _mel(magnitude, bank)
     return np.log(np.maximum(mel, np.float32(_AMIN), out=mel), out=mel)
 
 
@@ -207,7 +229,7 @@ def filter_bank(
     # In float32, an FFT has rounding errors some 140 dB below the loudest component. If bands cover the whole spectrum,
     # they are far below the clipping at 80 dB. If not, what is loudest may lie outside: float64, as in librosa.
     whole = fmin == 0 and fmax in (None, sr / 2)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    window = _hann(n_fft)
     filters, n_empty = filters_of(sr, n_fft, n_mels, fmin, fmax)
     groups = _grouped(filters, _PRODUCT // _lot_of(n_fft))
     return FilterBank(window.astype(np.float32 if whole and not precise else np.float64), groups, n_mels, n_empty)

@@ -10,7 +10,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,6 +32,7 @@ __all__ = [
     "live_samples",
     "load_channels",
     "load_clip",
+    "open_channels",
     "stream_clip",
     "versions",
 ]
@@ -153,9 +154,16 @@ def load_channels(clip: Clip, *, sr: float = 22050, duration: float | None = Non
 
     ``sr`` is the rate of an array that comes without one. Errors are those of :func:`load_clip`.
     """
-    _check_parameters("load_channels", sr, "soxr_hq", duration)
-    with _opened(clip, float(sr), duration, _as_floats) as (rate, blocks):
+    with open_channels(clip, sr=sr, duration=duration) as (rate, blocks):
         return np.ascontiguousarray(np.concatenate(list(blocks)).T), rate
+
+
+def open_channels(
+    clip: Clip, *, sr: float = 22050, duration: float | None = None
+) -> AbstractContextManager[tuple[float, Iterator[NDArray[np.float32]]]]:
+    """Open a clip as it is: its own rate, and blocks ``(n, channels)``, as long as it is open."""
+    _check_parameters("open_channels", sr, "soxr_hq", duration)
+    return _opened(clip, float(sr), duration, _as_floats)
 
 
 _Form = Callable[[np.ndarray], NDArray[np.float32]]  # what becomes of frames (n, channels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["AudioError", "AudioWarning", "DownloadError", "LeakWarning", "ParameterError"]
+__all__ = ["AudioError", "AudioWarning", "DownloadError", "LeakWarning", "ModelError", "ModelWarning", "ParameterError"]
 
 _SHOWN = 120  # characters of a clip's description in a message
 
@@ -71,6 +71,14 @@ class LeakWarning(UserWarning):
 
 class DownloadError(OSError):
     """A data set that could not be fetched; nothing of it was kept."""
+
+
+class ModelError(ValueError):
+    """A model that cannot be saved, or a file that no model can be loaded from."""
+
+
+class ModelWarning(UserWarning):
+    """A model file that was written with other versions of what its predictions depend on."""
 
 
 class ParameterError(ValueError, TypeError):

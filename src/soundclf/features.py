@@ -107,7 +107,7 @@ def mfcc_mean(
     (13,)
     """
     check_bands("mfcc_mean", MFCC_PARAMETERS, locals())
-    bank = _bank(sr, n_fft, n_mels, fmin, fmax)
+    bank = filter_bank_of(sr, n_fft, n_mels, fmin, fmax)
     n_frames, total = 0, np.zeros(bank.n_mels)
     for log_mel in log_mel_blocks(y, bank, int(n_fft), int(hop_length)):
         n_frames += len(log_mel)
@@ -199,7 +199,9 @@ def mfcc_statistics(
     (52,)
     """
     check_statistics("mfcc_statistics", locals())
-    bank = _bank(sr, n_fft, n_mels, fmin, fmax, precise="contrast" in descriptors)  # whose valleys float32 would fill
+    bank = filter_bank_of(
+        sr, n_fft, n_mels, fmin, fmax, precise="contrast" in descriptors
+    )  # whose valleys float32 would fill
     named = [name for name in descriptors if name != "log_mel"]
     watch = Descriptors(named, float(sr), int(n_fft))
     blocks = list(log_mel_blocks(y, bank, int(n_fft), int(hop_length), watch if named else None))
@@ -272,7 +274,7 @@ def log_mel(
     (128, 44)
     """
     check_bands("log_mel", MEL_PARAMETERS, locals())
-    bank = _bank(sr, n_fft, n_mels, fmin, fmax)
+    bank = filter_bank_of(sr, n_fft, n_mels, fmin, fmax)
     frames = np.concatenate(list(log_mel_blocks(y, bank, int(n_fft), int(hop_length))))
     return np.ascontiguousarray((frames * np.float32(DB)).T)
 
@@ -293,7 +295,10 @@ def check_statistics(owner: str, values: Mapping[str, Any]) -> None:
     check_bins(owner, values["descriptors"], float(values["sr"]), int(values["n_fft"]))
 
 
-def _bank(sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None, *, precise: bool = False) -> FilterBank:
+def filter_bank_of(
+    sr: float, n_fft: int, n_mels: int, fmin: float, fmax: float | None, *, precise: bool = False
+) -> FilterBank:
+    """Give the filters of parameters, and warn of empty ones where the caller was called."""
     highest = None if fmax is None else float(fmax)
     bank = filter_bank(float(sr), int(n_fft), int(n_mels), float(fmin), highest, precise)
     warn_of_empty_bands(bank.n_empty, n_mels, n_fft, stacklevel=3)

@@ -167,6 +167,42 @@ def _make_optimizer(keras: Any, optimizer: Any) -> Any:
     return type(optimizer).from_config(optimizer.get_config()) if optimizer.built else copy.deepcopy(optimizer)
 
 
+def _fused(keras: Any, optimizer: Any) -> Any:
+    """Give an optimizer that does the same with fewer operations, where there is one: Adam's update as a single one.
+
+    The update of Keras' Adam takes two dozen operations for each variable, and a quarter of a small network's time.
+    Everything around it (clipping, decay of weights, schedules) stays Keras'.
+    """
+    if type(optimizer) not in (keras.optimizers.Adam, keras.optimizers.AdamW) or optimizer.amsgrad:
+        return optimizer
+    import tensorflow as tf
+
+    kind = type(optimizer)
+
+    class Fused(kind):  # type: ignore[misc,valid-type]
+        def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+            settings: dict[Any, dict[str, Any]] = {}
+            for gradient, variable in zip(grads, trainable_variables, strict=True):
+                i, dtype = self._get_variable_index(variable), variable.value.dtype
+                if dtype not in settings:
+                    step = tf.cast(self.iterations.value + 1, dtype)
+                    values = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon, "lr": learning_rate}
+                    cast = {name: tf.cast(value, dtype) for name, value in values.items()}
+                    cast["beta1_power"], cast["beta2_power"] = (tf.pow(cast[b], step) for b in ("beta1", "beta2"))
+                    settings[dtype] = cast
+                tf.raw_ops.ResourceApplyAdam(
+                    var=variable.value.handle,
+                    m=self._momentums[i].value.handle,
+                    v=self._velocities[i].value.handle,
+                    grad=tf.cast(gradient, dtype),
+                    **settings[dtype],
+                )
+
+    for name in ("__module__", "__name__", "__qualname__"):  # a callback that saves the model saves it with Keras' Adam
+        setattr(Fused, name, getattr(kind, name))
+    return Fused.from_config(optimizer.get_config())
+
+
 class Network:
     """One Keras graph with the functions that train and judge it."""
 
@@ -180,7 +216,7 @@ class Network:
         inputs = keras.Input(architecture.input_shape, dtype="float32")
         self.model = keras.Model(inputs, architecture.connect(keras, inputs, top=None), name="soundclf")
         self.model.compile(
-            optimizer=_make_optimizer(keras, architecture.optimizer),
+            optimizer=_fused(keras, _make_optimizer(keras, architecture.optimizer)),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
             auto_scale_loss=False,

@@ -1,0 +1,270 @@
+"""Whether a model's state can be relied on: by a file that is to hold it, and by whoever loads a stranger's file.
+
+What constructs a model from a file sets attributes and calls no ``__init__``, so attributes are checked here: that none
+stands in for a method, that parameters are allowed ones, and that arrays agree with each other where compiled code of
+scikit-learn takes them on trust (trees and libsvm; all others were tried with arrays cut, grown and emptied).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
+
+from ._clip_transformer import ClipTransformer
+from ._neural import NeuralClassifier
+from ._params import check_params
+from .exceptions import ModelError
+
+__all__ = ["check_generator", "check_model", "check_random_state", "check_tree"]
+
+_GENERAL = {"n_features_in_", "feature_names_in_", "_sklearn_output_config"}
+_LEARNED = {  # by a NeuralClassifier
+    *("classes_", "history_", "best_epoch_", "mean_", "scale_", "_averages", "_network", "_states", "_seen"),
+}
+_MOST_NUMBERS = 2**27  # in the filters, or the features of one clip, of a transformer
+_MOST_HZ = 2**24
+
+
+def check_model(model: Any) -> None:
+    """Look through a model and all that it holds.
+
+    Parameters
+    ----------
+    model : estimator
+        About to be saved, or just loaded.
+
+    Raises
+    ------
+    ModelError
+        For what cannot be kept in a file, or cannot have come from :meth:`fit`: where it is, and why.
+    """
+    if isinstance(model, type) or not hasattr(model, "get_params"):
+        raise ModelError(f"it must be a scikit-learn estimator, not {type(model).__name__}")
+    for where, part in _parts(model):
+        if _of(part, "sklearn", "soundclf"):
+            _check_names(part, where)
+        if isinstance(part, NeuralClassifier):
+            _check_neural(part, where)
+        elif isinstance(part, ClipTransformer):
+            _check_transformer(part, where)
+        _check_arrays(part, where)
+
+
+def _of(part: Any, *packages: str) -> bool:
+    return type(part).__module__.split(".")[0] in packages
+
+
+def _parts(model: Any) -> Iterator[tuple[str, Any]]:
+    """Yield all objects with attributes that a model holds, itself first, each once, and where it is."""
+    found: dict[int, Any] = {}
+    waiting: list[tuple[str, Any]] = [("model", model)]
+    while waiting:
+        where, part = waiting.pop()
+        if id(part) in found or isinstance(part, type | FunctionType | MethodType | ModuleType):
+            continue
+        found[id(part)] = part
+        inside: Iterator[tuple[str, Any]] = iter(())
+        if hasattr(part, "__dict__"):
+            yield where, part
+            inside = ((f"{where}.{name}", value) for name, value in vars(part).items())
+        elif isinstance(part, np.ndarray) and part.dtype == object:
+            inside = ((f"{where}[{i}]", value) for i, value in enumerate(part.flat))
+        elif isinstance(part, list | tuple | set):
+            inside = ((f"{where}[{i}]", value) for i, value in enumerate(part))
+        waiting += inside
+        if isinstance(part, Mapping):
+            waiting += ((f"{where}[{key!r}]", value) for key, value in part.items())
+
+
+def _check_names(part: Any, where: str) -> None:
+    """Refuse attributes that stand in for methods or properties of the class."""
+    parameters = type(part)._get_param_names() if isinstance(part, BaseEstimator) else ()
+    for name in vars(part):
+        if name == "_metadata_request" and not isinstance(getattr(vars(part)[name], "owner", None), str):
+            raise ModelError(f"{where} has requests for metadata (set_fit_request and the like), which cannot be kept")
+        if hasattr(type(part), name) and name not in parameters:
+            raise ModelError(f"{where}.{name} would stand in for what {type(part).__name__} itself has by that name")
+
+
+def _check_attributes(part: Any, where: str, learned: set[str]) -> None:
+    if not _of(part, "soundclf"):  # a class of the user's may have more
+        return
+    parameters = set(type(part)._get_param_names())
+    for name in vars(part).keys() - parameters - learned:
+        raise ModelError(f"{where} has an attribute {name!r}, which {type(part).__name__} does not know")
+    for name in parameters - vars(part).keys():
+        raise ModelError(f"{where} lacks the parameter {name!r}")
+
+
+def _check_parameters(part: Any, where: str, values: Mapping[str, Any]) -> None:
+    try:
+        check_params(type(part).__name__, values, {name: type(part)._parameters[name] for name in values})
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{where} has a parameter that is not allowed: {error}") from error
+
+
+def _check_neural(part: NeuralClassifier, where: str) -> None:
+    _check_attributes(part, where, _GENERAL | _LEARNED)
+    _check_parameters(part, where, {name: getattr(part, name) for name in type(part)._parameters})
+    if part.callbacks:
+        raise ModelError(f"{where}.callbacks holds Keras objects; set callbacks=None first, they serve fit alone")
+    network = getattr(part, "_network", {})
+    if not isinstance(network, dict) or (network and network.keys() != part._described().keys()):
+        raise ModelError(f"{where} does not tell what its networks are made from")
+    for optimizer in (part.optimizer, network.get("optimizer", "")):
+        if not isinstance(optimizer, str):
+            raise ModelError(
+                f"{where}.optimizer is a Keras object; fit with its name in place of it, such as optimizer='adam'"
+            )
+    _check_parameters(part, where, network)
+
+
+def _check_transformer(part: ClipTransformer, where: str) -> None:
+    _check_attributes(part, where, _GENERAL)
+    values = {name: getattr(part, name) for name in type(part)._parameters}
+    _check_parameters(part, where, values)
+    filters = int(values.get("n_mels", 1)) * int(values.get("n_fft", 1))
+    if max(filters, math.prod(part._shape())) > _MOST_NUMBERS or values["sr"] > _MOST_HZ:
+        raise ModelError(f"{where} is set to features so large that one clip could exhaust the memory")
+
+
+# -- what compiled code takes on trust ---------------------------------------------------------------------------------
+
+
+def _check_arrays(part: Any, where: str) -> None:
+    from sklearn import ensemble, svm, tree
+
+    kept = vars(part)
+    coherent = True
+    if isinstance(part, tree.BaseDecisionTree) and "tree_" in kept:
+        coherent = _is_tree_over(part, kept.get("n_features_in_"))
+    elif isinstance(part, ensemble.HistGradientBoostingClassifier | ensemble.HistGradientBoostingRegressor):
+        predictors = [one for several in kept.get("_predictors", ()) for one in several]
+        coherent = all(_predicts(one, kept.get("n_features_in_")) for one in predictors)
+    elif isinstance(part, svm.SVC | svm.NuSVC | svm.SVR | svm.NuSVR | svm.OneClassSVM):
+        coherent = "support_" not in kept or _supports(part, kept, counted=isinstance(part, svm.SVC | svm.NuSVC))
+    if not coherent:
+        raise ModelError(f"the arrays of {where} do not agree with each other as those of a fitted model do")
+
+
+def _is_tree_over(part: Any, n_features: Any) -> bool:
+    from sklearn.tree._tree import Tree
+
+    tree = vars(part).get("tree_")
+    return type(tree) is Tree and tree.n_features == n_features
+
+
+def _predicts(predictor: Any, n_features: Any) -> bool:
+    nodes = vars(predictor).get("nodes")
+    if not isinstance(nodes, np.ndarray) or nodes.ndim != 1 or not nodes.size or not isinstance(n_features, int):
+        return False
+    inner = np.flatnonzero(nodes["is_leaf"] == 0)
+    children = nodes["left"][inner].astype(np.int64), nodes["right"][inner].astype(np.int64)
+    features = nodes["feature_idx"][inner]
+    return bool(
+        not nodes["is_categorical"].any()  # whose bit sets would be one thing more to check
+        and all(((child > inner) & (child < len(nodes))).all() for child in children)
+        and ((features >= 0) & (features < n_features)).all()
+    )
+
+
+def _supports(part: Any, kept: Mapping[str, Any], *, counted: bool) -> bool:
+    support, counts = np.asarray(kept["support_"]), np.asarray(kept["_n_support"])
+    vectors, coefs = np.asarray(kept["support_vectors_"]), np.asarray(kept["_dual_coef_"])
+    if issparse(kept["support_vectors_"]):  # which no file holds
+        return True
+    n_classes, pairs = len(counts), len(counts) * (len(counts) - 1) // 2
+    n_fitted = kept["shape_fit_"][0]
+    by_kernel = part.kernel == "precomputed" or callable(part.kernel)
+    return bool(
+        kept["_sparse"] is False
+        and n_classes >= 2
+        and (counts >= 0).all()
+        and (not counted or counts.sum() == len(support))
+        and ((support >= 0) & (support < n_fitted)).all()
+        and (by_kernel or vectors.shape == (len(support), kept["n_features_in_"]))
+        and coefs.shape == (n_classes - 1, len(support))
+        and np.size(kept["_intercept_"]) >= pairs
+        and all(np.size(kept[name]) in (0, pairs) for name in ("_probA", "_probB"))
+    )
+
+
+def check_tree(n_features: Any, n_classes: Any, n_outputs: Any, state: Mapping[str, Any]) -> None:
+    """Refuse what scikit-learn's Tree must not be constructed from, since it checks neither children nor features.
+
+    Parameters
+    ----------
+    n_features, n_classes, n_outputs
+        What its constructor is called with.
+    state : mapping
+        What ``__setstate__`` is called with.
+
+    Raises
+    ------
+    ModelError
+        Unless the nodes are a tree over these features.
+    """
+    nodes, values, depth = state["nodes"], state["values"], state["max_depth"]
+    count = len(nodes)
+    if not (
+        (type(n_features), type(n_outputs), type(depth)) == (int, int, int)
+        and n_features > 0
+        and n_classes.shape == (n_outputs,)
+        and n_classes.dtype.kind in "iu"
+        and n_classes.min() > 0
+        and values.dtype.kind == "f"
+        and values.shape == (count, n_outputs, n_classes.max())
+        and state["node_count"] == count > 0
+        and 0 <= depth < count
+        and _is_tree(nodes, n_features, depth)
+    ):
+        raise ModelError("one of its decision trees has nodes that are no tree")
+
+
+def _is_tree(nodes: np.ndarray, n_features: int, depth: int) -> bool:
+    left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
+    inner = np.flatnonzero(left != -1)
+    children = np.concatenate([left[inner], right[inner]])
+    later = children > np.concatenate([inner, inner])  # so there is no way back, and no end to run past
+    if not (later & (children < len(nodes))).all() or not ((feature[inner] >= 0) & (feature[inner] < n_features)).all():
+        return False
+    if not np.array_equal(np.bincount(children, minlength=len(nodes)), np.arange(len(nodes)) > 0):
+        return False  # each but the root has one parent
+    level = np.zeros(1, np.intp)
+    for _ in range(depth + 1):
+        level = level[left[level] != -1]
+        level = np.concatenate([left[level], right[level]])
+    return not len(level)
+
+
+def check_random_state(state: Mapping[str, Any]) -> None:
+    """Refuse a state of NumPy's RandomState that would be read outside of its array.
+
+    Parameters
+    ----------
+    state : mapping
+        As ``RandomState.get_state(legacy=False)`` gives it.
+    """
+    pos, key = state["state"]["pos"], state["state"]["key"]
+    if state["bit_generator"] != "MT19937" or type(pos) is not int or not 0 <= pos <= 624 or key.shape != (624,):
+        raise ModelError("the state of a random generator in it is none")
+
+
+def check_generator(state: Mapping[str, Any], seeds: Mapping[str, Any]) -> None:
+    """Refuse states of NumPy's Generator other than those of ``default_rng``.
+
+    Parameters
+    ----------
+    state : mapping
+        Of the bit generator.
+    seeds : mapping
+        What its SeedSequence is made from.
+    """
+    if state["bit_generator"] != "PCG64" or seeds["pool_size"] != 4:
+        raise ModelError("the state of a random generator in it is none")

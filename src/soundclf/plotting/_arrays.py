@@ -1,0 +1,59 @@
+"""Arrays that displays are given, or one sentence about what they should be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..exceptions import ParameterError
+
+__all__ = ["borders", "counts", "matrix", "numbers"]
+
+
+def _refused(owner: str, name: str, allowed: str, values: Any) -> ParameterError:
+    try:
+        given = np.asarray(values)
+        text = f"an array of shape {given.shape} and type {given.dtype}"
+    except ValueError:
+        text = "rows of different lengths"
+    return ParameterError(f"The {name!r} parameter of {owner} must be {allowed}, got {text}.")
+
+
+def numbers(owner: str, name: str, values: Any, allowed: str, ndim: int = 1) -> NDArray[np.float64]:
+    """Give an array of so many dimensions that is not empty; NaN stands for what is not known."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise _refused(owner, name, allowed, values) from None
+    if array.ndim != ndim or not array.size:
+        raise _refused(owner, name, allowed, values)
+    return array
+
+
+def matrix(owner: str, name: str, values: Any) -> NDArray[np.float64]:
+    """Give a picture."""
+    allowed = "a 2-D array of finite numbers"
+    array = numbers(owner, name, values, allowed, ndim=2)
+    if not np.isfinite(array).all():
+        raise _refused(owner, name, f"{allowed}, without NaN and infinity", values)
+    return array
+
+
+def borders(owner: str, name: str, values: Any, n: int) -> NDArray[np.float64]:
+    """Give where each of ``n`` begins, and where the last one ends."""
+    allowed = f"{n + 1} ascending numbers, where each of {n} begins and the last one ends"
+    array = numbers(owner, name, values, allowed)
+    if len(array) != n + 1 or not (np.diff(array) > 0).all():
+        raise _refused(owner, name, allowed, values)
+    return array
+
+
+def counts(owner: str, name: str, values: Any, n: int) -> NDArray[np.intp]:
+    """Give a count for each of ``n`` classes."""
+    allowed = f"{n} whole numbers from 0, one for each class"
+    array = numbers(owner, name, values, allowed)
+    if len(array) != n or not (array >= 0).all() or (array % 1).any():
+        raise _refused(owner, name, allowed, values)
+    return array.astype(np.intp)

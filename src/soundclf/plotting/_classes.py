@@ -1,0 +1,184 @@
+"""How the classes of a collection are spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, column_or_1d
+
+from .._figure import FIRST, SECOND, axes_for, height_of_rows, shortened, width_of_labels
+from .._rows import known_groups
+from ..exceptions import ParameterError
+from ._arrays import counts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import BarContainer
+    from matplotlib.figure import Figure
+
+__all__ = ["ClassBalanceDisplay"]
+
+
+class ClassBalanceDisplay:
+    """How many clips each class has, and how many recordings they were cut from.
+
+    Parameters
+    ----------
+    classes : array-like of shape (n_classes,)
+        The labels.
+    n_clips : array-like of shape (n_classes,), int
+        Clips of each class.
+    n_recordings : array-like of shape (n_classes,), int, default=None
+        Recordings of each class, where they are known.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        What is drawn on.
+    figure_ : matplotlib.figure.Figure
+        What that is on.
+    clip_bars_, recording_bars_ : matplotlib.container.BarContainer or None
+        The bars, from the class with the most clips to that with the fewest, as ``classes``, ``n_clips`` and
+        ``n_recordings`` are ordered too.
+
+    Raises
+    ------
+    ParameterError
+        If the arrays do not belong together.
+
+    See Also
+    --------
+    soundclf.evaluation.cross_validate_clips : Keeps recordings whole.
+
+    Examples
+    --------
+    >>> from soundclf.plotting import ClassBalanceDisplay
+    >>> display = ClassBalanceDisplay.from_labels(["dog", "siren", "dog"], groups=["a", "b", "a"]).plot()
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['dog', 'siren']
+    """
+
+    figure_: Figure
+    ax_: Axes
+    clip_bars_: BarContainer
+    recording_bars_: BarContainer | None
+
+    def __init__(self, classes: ArrayLike, n_clips: ArrayLike, n_recordings: ArrayLike | None = None):
+        labels = np.asarray(classes)
+        if labels.ndim != 1 or not len(labels):
+            raise ParameterError(
+                f"The 'classes' parameter of {type(self).__name__} must be a list of labels, got an array of shape "
+                f"{labels.shape}."
+            )
+        owner = type(self).__name__
+        clips = counts(owner, "n_clips", n_clips, len(labels))
+        order = np.argsort(-clips, kind="stable")
+        self.classes = labels[order]
+        self.n_clips = clips[order]
+        self.n_recordings: NDArray[np.intp] | None = None
+        if n_recordings is not None:
+            self.n_recordings = counts(owner, "n_recordings", n_recordings, len(labels))[order]
+
+    @classmethod
+    def from_labels(cls, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
+        """Count labels.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_clips,)
+            The label of every clip.
+        groups : array-like of shape (n_clips,), default=None
+            The recording of every clip, where they are known.
+
+        Returns
+        -------
+        ClassBalanceDisplay
+            Not drawn yet.
+
+        Raises
+        ------
+        ValueError
+            If ``y`` is not a list of labels, or ``groups`` not a list of recordings of the same length.
+        """
+        labels = column_or_1d(y)
+        check_classification_targets(labels)
+        recordings = None if groups is None else known_groups(groups)
+        check_consistent_length(labels, recordings)
+        classes, n_clips = np.unique(labels, return_counts=True)
+        if recordings is None:
+            return cls(classes, n_clips)
+        return cls(classes, n_clips, [len(np.unique(recordings[labels == label])) for label in classes])
+
+    @classmethod
+    def from_dataset(cls, dataset: Mapping[str, Any]) -> Self:
+        """Count the labels of a data set.
+
+        Parameters
+        ----------
+        dataset : Bunch or mapping
+            With "target", and "groups" where recordings are known, as the loaders of :mod:`soundclf.datasets` give it.
+
+        Returns
+        -------
+        ClassBalanceDisplay
+            Not drawn yet.
+
+        Raises
+        ------
+        ValueError
+            If it lacks "target", and as from :meth:`from_labels`.
+        """
+        if not isinstance(dataset, Mapping) or "target" not in dataset:
+            raise ValueError(
+                'dataset must be a Bunch or a dict with "target", as the loaders of soundclf.datasets give'
+            )
+        return cls.from_labels(dataset["target"], groups=dataset.get("groups"))
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw a bar for each class, and one for its recordings, with their numbers.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; by default a new figure, high enough for all classes.
+
+        Returns
+        -------
+        ClassBalanceDisplay
+            The display itself.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        """
+        n = len(self.classes)
+        both = self.n_recordings is not None
+        size = (width_of_labels(self.classes), height_of_rows(n, each=0.3 if both else 0.2))
+        self.figure_, (self.ax_,) = axes_for(f"{type(self).__name__}.plot", ax, 1, size)
+        from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
+        rows = np.arange(n)
+        height = 0.4 if both else 0.8
+        self.clip_bars_ = self.ax_.barh(rows - (0.2 if both else 0), self.n_clips, height, color=FIRST, label="clips")
+        self._write(self.clip_bars_, self.n_clips)
+        self.recording_bars_ = None
+        if self.n_recordings is not None:
+            self.recording_bars_ = self.ax_.barh(
+                rows + 0.2, self.n_recordings, height, color=SECOND, hatch="//", edgecolor="white", label="recordings"
+            )
+            self._write(self.recording_bars_, self.n_recordings)
+            self.ax_.legend(loc="lower right")
+        self.ax_.set_yticks(rows, [shortened(label) for label in self.classes], parse_math=False)
+        self.ax_.set(ylim=(n - 0.5, -0.5), xlabel="Clips and recordings" if both else "Clips")
+        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+        self.ax_.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        self.ax_.margins(x=0.08)
+        return self
+
+    def _write(self, bars: BarContainer, numbers: NDArray[np.intp]) -> None:
+        self.ax_.bar_label(bars, [f"{number:,}" for number in numbers], padding=2, fontsize="small")

@@ -1,0 +1,173 @@
+"""How training went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from .._figure import FIRST, SECOND, axes_for
+from .._neural import NeuralClassifier
+from .._params import NONE, check_params, integer
+from ..exceptions import ParameterError
+from ._arrays import numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+__all__ = ["TrainingHistoryDisplay"]
+
+_MEASURES = {"loss": "Loss", "accuracy": "Accuracy"}
+_MARKED = 30  # epochs up to which each is marked
+
+
+class TrainingHistoryDisplay:
+    """Loss and accuracy over the epochs of training, of training and validation rows.
+
+    Parameters
+    ----------
+    history : mapping of str to sequence of float
+        "loss" per epoch, and where they are known "accuracy", "val_loss" and "val_accuracy": Keras' history, such as
+        ``history_`` of a fitted classifier. Further measures are passed over.
+    best_epoch : int, default=None
+        The epoch to mark, counted from 0. None marks none.
+
+    Attributes
+    ----------
+    axes_ : list of matplotlib.axes.Axes
+        One for the loss and, if it is known, one for the accuracy.
+    figure_ : matplotlib.figure.Figure
+        What they are on.
+    lines_ : dict of str to matplotlib.lines.Line2D
+        What is drawn of each measure, by its name in ``history``.
+    best_lines_ : list of matplotlib.lines.Line2D
+        Where the best epoch is marked, on each of the axes; empty if none is.
+
+    Raises
+    ------
+    ParameterError
+        If the history lacks "loss", its lists differ in length, or it has no such epoch as the best one.
+
+    See Also
+    --------
+    soundclf.DenseAudioClassifier : Has a history.
+    sklearn.model_selection.LearningCurveDisplay : Scores over the number of training rows.
+
+    Examples
+    --------
+    >>> from soundclf.plotting import TrainingHistoryDisplay
+    >>> history = {"loss": [1.2, 0.8, 0.5], "val_loss": [1.3, 1.0, 1.1]}
+    >>> display = TrainingHistoryDisplay(history, best_epoch=1).plot()
+    >>> sorted(display.lines_)
+    ['loss', 'val_loss']
+    """
+
+    figure_: Figure
+    axes_: list[Axes]
+    lines_: dict[str, Line2D]
+    best_lines_: list[Line2D]
+
+    def __init__(self, history: Mapping[str, Sequence[float]], *, best_epoch: int | None = None):
+        owner = type(self).__name__
+        if not isinstance(history, Mapping) or "loss" not in history:
+            raise ParameterError(
+                f"The 'history' parameter of {owner} must be a mapping with \"loss\", got {type(history).__name__}."
+            )
+        names = [name for measure in _MEASURES for name in (measure, f"val_{measure}") if name in history]
+        self.history = {name: numbers(owner, name, history[name], "a list of one number per epoch") for name in names}
+        lengths = {name: len(values) for name, values in self.history.items()}
+        if len(set(lengths.values())) > 1:
+            raise ParameterError(f"{owner} needs lists of the same number of epochs, got lengths {lengths}.")
+        check_params(owner, {"best_epoch": best_epoch}, {"best_epoch": (NONE, integer(0, lengths["loss"]))})
+        self.best_epoch = best_epoch
+
+    @classmethod
+    def from_estimator(cls, estimator: Any) -> Self:
+        """Take the history of a fitted classifier.
+
+        Parameters
+        ----------
+        estimator : DenseAudioClassifier, ConvAudioClassifier or Pipeline
+            A fitted classifier, or a pipeline that ends with one. The best epoch is marked if there were validation
+            rows to judge by.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+            Not drawn yet.
+
+        Raises
+        ------
+        NotFittedError
+            If the classifier is not fitted.
+        TypeError
+            If it is no classifier that has a history.
+        """
+        last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+        if not isinstance(last, NeuralClassifier):
+            raise TypeError(
+                f"{cls.__name__}.from_estimator needs a DenseAudioClassifier or ConvAudioClassifier, or a pipeline "
+                f"that ends with one, got {type(last).__name__}"
+            )
+        check_is_fitted(last)
+        return cls(last.history_, best_epoch=last.best_epoch_ if "val_loss" in last.history_ else None)
+
+    def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Self:
+        """Draw loss and accuracy, validation beside training, and mark the best epoch.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes or sequence of them, default=None
+            Where to draw: one axes for each of loss and accuracy, or one that is divided between them; by default a new
+            figure.
+
+        Returns
+        -------
+        TrainingHistoryDisplay
+            The display itself.
+
+        Raises
+        ------
+        ImportError
+            Without matplotlib.
+        """
+        drawn = [measure for measure in _MEASURES if {measure, f"val_{measure}"} & self.history.keys()]
+        self.figure_, self.axes_ = axes_for(f"{type(self).__name__}.plot", ax, len(drawn), (8, 1 + 2.3 * len(drawn)))
+        from matplotlib.ticker import MaxNLocator
+
+        self.lines_ = {}
+        self.best_lines_ = []
+        n_epochs = len(self.history["loss"])
+        for one, measure in zip(self.axes_, drawn, strict=True):
+            for name, label, colour, style, marker in (
+                (measure, "training", FIRST, "-", "o"),
+                (f"val_{measure}", "validation", SECOND, "--", "s"),
+            ):
+                if name in self.history:
+                    (self.lines_[name],) = one.plot(
+                        np.arange(n_epochs),
+                        self.history[name],
+                        color=colour,
+                        linestyle=style,
+                        marker=marker if n_epochs <= _MARKED else None,
+                        markersize=4,
+                        label=label,
+                    )
+            if self.best_epoch is not None:
+                label = f"best epoch: {self.best_epoch}"
+                self.best_lines_.append(one.axvline(self.best_epoch, color="0.3", linestyle=":", label=label))
+            one.set_ylabel(_MEASURES[measure])
+            one.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+            one.set(xlim=(-0.5, n_epochs - 0.5), xlabel="Epoch, counted from 0")
+            one.label_outer()
+        self.axes_[0].update_datalim([(0, 0)])
+        self.axes_[0].autoscale_view(scalex=False)
+        if "accuracy" in drawn:
+            self.axes_[-1].set_ylim(0, 1.03)
+        self.axes_[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+        return self
