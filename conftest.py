@@ -1,8 +1,7 @@
 """The Python code in the README and in the documentation's pages runs as tests, page by page.
 
 Each page runs from its top to its end, in a folder of its own. There it finds what such a page takes for granted:
-recordings in folders, made by :func:`soundclf.datasets.make_sounds`, the same in the layouts of public data sets, a long
-recording, and lists of paths and labels.
+generated recordings in folders and in the layouts of public data sets, a long recording, lists of paths and labels.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from sybil import Sybil
 from sybil.parsers.myst import PythonCodeBlockParser
 
 collect_ignore_glob = ["docs/*.py"]
+
 
 @cache
 def _prepared() -> Path:

@@ -44,7 +44,7 @@ autodoc_member_order = "bysource"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 
-# References within the package must lead somewhere. Those to others are shown as code: looking them up would need the net.
+# References within the package must lead somewhere. Those to other packages are shown as code: no net is needed.
 nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!soundclf).*")]
 

@@ -1,0 +1,99 @@
+"""
+Save and serve
+==============
+
+A fitted pipeline goes into a file that runs no code when it is loaded, and answers from a fresh process without
+TensorFlow.
+"""
+
+# %%
+# Save
+# ----
+
+import tempfile
+from pathlib import Path
+
+import soundclf
+from soundclf.datasets import make_sounds
+
+home = tempfile.TemporaryDirectory()
+sounds = make_sounds(240, random_state=0)
+clf = soundclf.make_classifier("fast", n_jobs=-1, random_state=0).fit(sounds.data, sounds.target)
+
+model = Path(home.name, "sounds.skops")
+soundclf.save(clf, model)
+print(f"{model.stat().st_size / 1e6:.1f} MB")
+
+# %%
+# A fresh process
+# ---------------
+# Loads the file, classifies a recording and ends.
+
+import subprocess
+import sys
+
+new = make_sounds(8, directory=f"{home.name}/new", random_state=1)
+script = """
+import sys, time
+start = time.perf_counter()
+import soundclf
+clf = soundclf.load(sys.argv[1])
+print(clf.predict(sys.argv[2:]))
+print(f"{time.perf_counter() - start:.1f} s; TensorFlow imported: {'tensorflow' in sys.modules}")
+"""
+done = subprocess.run([sys.executable, "-c", script, model, *new.data[:2]], capture_output=True, text=True, check=True)
+print(done.stdout)
+
+# %%
+# A server
+# --------
+# of the standard library, in a thread of this process. Uploads are clips as they are.
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+clf = soundclf.load(model)
+
+
+class Classify(BaseHTTPRequestHandler):
+    def do_POST(self):
+        try:
+            (row,) = clf.predict_proba([self.rfile.read(int(self.headers["Content-Length"]))])
+            status, content = 200, dict(zip(clf.classes_.tolist(), row.tolist(), strict=True))
+        except soundclf.AudioError as error:
+            status, content = 400, {"error": error.reason}
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Classify)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+
+# %%
+# Its clients
+# -----------
+# Eight files, sent from four threads at once:
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import urlopen
+
+
+def ask(path):
+    start = time.perf_counter()
+    with urlopen(f"http://127.0.0.1:{server.server_port}", data=Path(path).read_bytes()) as reply:
+        return json.load(reply), 1000 * (time.perf_counter() - start)
+
+
+with ThreadPoolExecutor(4) as pool:
+    for label, (probabilities, milliseconds) in zip(new.target, pool.map(ask, new.data), strict=True):
+        best = max(probabilities, key=probabilities.get)
+        print(f"{label:<8} -> {best:<8} {probabilities[best]:4.0%}  in {milliseconds:3.0f} ms")
+
+server.shutdown()
+server.server_close()
