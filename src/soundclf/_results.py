@@ -68,6 +68,15 @@ class Evaluation:
     References
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks", ICML 2017.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from soundclf.evaluation import cross_validate_clips
+    >>> rows = {"data": [[0.0], [1.0], [0.2], [1.2], [0.1], [1.1]], "target": ["dog", "siren"] * 3}
+    >>> result = cross_validate_clips(GaussianNB(), rows, cv=3)
+    >>> result.scores["accuracy"].tolist(), result.confusion_matrix.tolist()
+    ([1.0, 1.0, 1.0], [[3, 0], [0, 3]])
     """
 
     scores: dict[str, NDArray[np.float64]]
@@ -162,6 +171,16 @@ class Comparison:
         For each pair: "first", "second"; "per_split", the accuracy of the first less that of the second in every split;
         "difference", their mean; "interval", its confidence interval; "p_value" of the corrected test; and
         "p_adjusted", the same after Holm's correction for the number of pairs.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from soundclf.evaluation import compare
+    >>> rows = {"data": [[0.0], [1.0], [0.2], [1.2], [0.1], [1.1]], "target": ["dog", "siren"] * 3}
+    >>> (pair,) = compare({"bayes": GaussianNB(), "dummy": DummyClassifier()}, rows, cv=3).differences
+    >>> pair["first"], pair["second"], pair["difference"]
+    ('bayes', 'dummy', 0.5)
     """
 
     evaluations: dict[str, Evaluation]

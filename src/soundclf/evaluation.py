@@ -162,6 +162,19 @@ def compare(
     References
     ----------
     .. [1] C. Nadeau, Y. Bengio, "Inference for the Generalization Error", Machine Learning 52, 2003.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from soundclf import MFCCMeanTransformer
+    >>> from soundclf.datasets import make_sounds
+    >>> from soundclf.evaluation import compare
+    >>> sounds = make_sounds(36, classes=["bird", "drum"], duration=0.5, random_state=0)
+    >>> sounds.data = MFCCMeanTransformer().transform(sounds.data)
+    >>> comparison = compare({"bayes": GaussianNB(), "dummy": DummyClassifier()}, sounds, cv=3)
+    >>> comparison.evaluations["bayes"].pooled["accuracy"] > comparison.evaluations["dummy"].pooled["accuracy"]
+    True
     """
     values = {
         "n_bootstrap": n_bootstrap,

@@ -62,11 +62,37 @@ class AudioError(ValueError):
 
 
 class AudioWarning(UserWarning):
-    """Clips that were passed over, or settings that leave part of a sound unheard."""
+    """Clips that were passed over, or settings that leave part of a sound unheard.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from soundclf import AudioWarning, MFCCMeanTransformer
+    >>> with warnings.catch_warnings(record=True, action="always", category=AudioWarning) as caught:
+    ...     rows = MFCCMeanTransformer(on_error="nan").transform(["bark.wav"])
+    >>> print(caught[0].message)
+    1 of 1 clips cannot be used, and their rows are NaN. Clip 0, 'bark.wav': there is no such file.
+    """
 
 
 class LeakWarning(UserWarning):
-    """A split that has clips of one recording on both sides, so that what it measures is too good."""
+    """A split that has clips of one recording on both sides, so that what it measures is too good.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from sklearn.model_selection import KFold
+    >>> from soundclf import LeakWarning
+    >>> from soundclf.evaluation import cross_validate_clips
+    >>> rows = {"data": [[0.1], [0.2], [0.3], [0.4]], "target": ["dog", "siren"] * 2, "groups": [1, 2, 1, 2]}
+    >>> with warnings.catch_warnings(record=True, action="always", category=LeakWarning) as caught:
+    ...     result = cross_validate_clips(DummyClassifier(), rows, cv=KFold(2))
+    >>> result.leaks.tolist()
+    [1, 2]
+    >>> print(str(caught[0].message).split(".")[0])
+    This split leaks: 2 recordings have clips on both sides, which touches 100% of the test clips
+    """
 
 
 class DownloadError(OSError):
@@ -74,12 +100,45 @@ class DownloadError(OSError):
 
 
 class ModelError(ValueError):
-    """A model that cannot be saved, or a file that no model can be loaded from."""
+    """A model that cannot be saved, or a file that no model can be loaded from.
+
+    Examples
+    --------
+    >>> import soundclf
+    >>> try:
+    ...     soundclf.load("sounds.skops")
+    ... except soundclf.ModelError as error:
+    ...     print(error)
+    The model file 'sounds.skops' cannot be loaded: there is no such file
+    """
 
 
 class ModelWarning(UserWarning):
-    """A model file that was written with other versions of what its predictions depend on."""
+    """A model file that was written with other versions of what its predictions depend on.
+
+    Examples
+    --------
+    Such a file can be refused:
+
+    >>> import tempfile, warnings
+    >>> import soundclf
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundclf.save(soundclf.MFCCMeanTransformer(), f"{folder}/features.skops")
+    ...     with warnings.catch_warnings(action="error", category=soundclf.ModelWarning):
+    ...         soundclf.load(f"{folder}/features.skops")
+    MFCCMeanTransformer()
+    """
 
 
 class ParameterError(ValueError, TypeError):
-    """An estimator's parameter that is not among the allowed ones."""
+    """An estimator's parameter that is not among the allowed ones.
+
+    Examples
+    --------
+    >>> from soundclf import MFCCMeanTransformer, ParameterError
+    >>> try:
+    ...     MFCCMeanTransformer(n_mfcc=0).transform(["bark.wav"])
+    ... except ParameterError as error:
+    ...     print(error)
+    The 'n_mfcc' parameter of MFCCMeanTransformer must be an integer in [1, inf), got 0 (int).
+    """

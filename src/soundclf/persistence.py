@@ -151,6 +151,17 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
     file send it.
 
     What a model answers is its author's, and so is the time that it takes.
+
+    Examples
+    --------
+    >>> import tempfile, soundclf
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> model = LogisticRegression().fit([[0.0], [1.0]], ["dog", "siren"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     soundclf.save(model, f"{folder}/sounds.skops")
+    ...     loaded = soundclf.load(f"{folder}/sounds.skops")
+    >>> loaded.classes_.tolist()
+    ['dog', 'siren']
     """
     names = _names(trusted)
     what = f"The model file {str(path)!r}"

@@ -105,6 +105,19 @@ def load_esc50(
     References
     ----------
     .. [1] K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM Multimedia 2015.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from soundclf.datasets import load_esc50
+    >>> with tempfile.TemporaryDirectory() as folder:  # in place of the data set, two empty files
+    ...     for name in ("001 - Dog bark/1-30226-A.ogg", "002 - Rain/5-17367-A.ogg"):
+    ...         Path(folder, name).parent.mkdir()
+    ...         Path(folder, name).touch()
+    ...     sounds = load_esc50(folder)
+    >>> sounds.target.tolist(), sounds.fold.tolist(), sounds.groups.tolist()
+    (['Dog bark', 'Rain'], [1, 5], ['30226', '17367'])
     """
     check_params("load_esc50", {"subset": subset, "missing": missing}, _SUBSETS)
     folder = existing_folder(root, "ESC-50")

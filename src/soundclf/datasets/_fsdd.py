@@ -66,6 +66,18 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
         If ``root`` is no folder.
     FileNotFoundError
         If no file in it has such a name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from soundclf.datasets import load_fsdd
+    >>> with tempfile.TemporaryDirectory() as folder:  # in place of the data set, two empty files
+    ...     for name in ("7_jackson_32.wav", "0_theo_1.wav"):
+    ...         Path(folder, name).touch()
+    ...     spoken = load_fsdd(folder)
+    >>> spoken.target.tolist(), spoken.groups.tolist()
+    (['0', '7'], ['theo', 'jackson'])
     """
     folder = existing_folder(root, "The Free Spoken Digit Dataset")
     if (folder / "recordings").is_dir():

@@ -45,7 +45,7 @@ def load_urbansound8k(
     missing: Literal["raise", "skip", "keep"] = "skip",
     return_X_y: bool = False,
 ) -> Any:
-    """Load paths and labels of UrbanSound8K from its folder.
+    r"""Load paths and labels of UrbanSound8K from its folder.
 
     Parameters
     ----------
@@ -96,6 +96,19 @@ def load_urbansound8k(
     References
     ----------
     .. [1] J. Salamon, C. Jacoby, J. P. Bello, "A Dataset and Taxonomy for Urban Sound Research", ACM Multimedia 2014.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from soundclf.datasets import load_urbansound8k
+    >>> with tempfile.TemporaryDirectory() as folder:  # in place of the data set, its table's columns that are read
+    ...     Path(folder, "metadata").mkdir()
+    ...     table = Path(folder, "metadata", "UrbanSound8K.csv")
+    ...     _ = table.write_text("slice_file_name,fsID,fold,class\n344-3-0-0.wav,344,5,dog_bark\n")
+    ...     sounds = load_urbansound8k(folder, missing="keep")
+    >>> sounds.target.tolist(), sounds.fold.tolist(), sounds.groups.tolist()
+    (['dog_bark'], [5], ['344'])
     """
     check_params("load_urbansound8k", {"missing": missing}, {"missing": MISSING})
     folder = existing_folder(root, "UrbanSound8K")
