@@ -87,13 +87,15 @@ def _begin(namespace: dict[str, Any], *, with_recordings: bool) -> None:
 
 
 def _end(namespace: dict[str, Any]) -> None:
+    import matplotlib.pyplot as plt
+    import sklearn
+    from joblib.externals.loky import get_reusable_executor
+
+    plt.close("all")
+    sklearn.set_config(enable_metadata_routing=False)  # which pages turn on
+    get_reusable_executor().shutdown(wait=True)  # processes that work in the page's folder
     os.chdir(namespace["_left"])
     shutil.rmtree(namespace["_home"])
-    if (plt := __import__("sys").modules.get("matplotlib.pyplot")) is not None:
-        plt.close("all")
-    import sklearn
-
-    sklearn.set_config(enable_metadata_routing=False)  # which pages turn on
 
 
 def _pages(patterns: list[str], excluded: list[str], *, with_recordings: bool) -> Sybil:

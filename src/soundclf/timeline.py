@@ -238,8 +238,8 @@ def predict_stream(
 
     Examples
     --------
-    A microphone's callback puts blocks into a queue: ``predict_stream(model, iter(queue.get, None), sr=44100)`` ends
-    when it puts None. Here they come from memory:
+    A microphone's callback puts blocks into a queue, and a generator takes them out, until None comes:
+    ``while (block := queue.get()) is not None: yield block``. Here they come from memory:
 
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
