@@ -31,7 +31,7 @@ def listed_names():
     for line in REFERENCE.splitlines():
         if match := re.match(r"\.\. (?:currentmodule|automodule):: (\S+)", line):
             module = match[1]
-        elif match := re.match(r"(?:   |\.\. autodata:: )(\w+)$", line):
+        elif match := re.match(r"(?:   |\.\. py:data:: )(\w+)$", line):
             yield f"{module}.{match[1]}"
 
 

@@ -8,7 +8,8 @@ From a folder of labelled recordings to the labels of new files.
 # %%
 # Recordings
 # ----------
-# Generated ones, in place of your own: a folder for each class, three clips of each recording.
+# Generated ones, in place of your own: a folder for each class, three clips of each
+# recording.
 
 import tempfile
 
@@ -36,7 +37,9 @@ from sklearn.pipeline import make_pipeline
 
 from soundclf import DenseAudioClassifier, MFCCMeanTransformer
 
-clf = make_pipeline(MFCCMeanTransformer(n_jobs=-1), DenseAudioClassifier(random_state=0))
+clf = make_pipeline(
+    MFCCMeanTransformer(n_jobs=-1), DenseAudioClassifier(random_state=0)
+)
 clf.fit(sounds.data, sounds.target)
 
 # %%
@@ -49,11 +52,14 @@ display = TrainingHistoryDisplay.from_estimator(clf).plot()
 # %%
 # New files
 # ---------
-# Of recordings that were not there in training. That the classifier gets its own training clips right would say nothing
-# about it; how to find out what does is :doc:`another example <3_honest_evaluation>`.
+# Of recordings that were not there in training. That the classifier gets its own
+# training clips right would say nothing about it; how to find out what does is
+# :doc:`another example <3_honest_evaluation>`.
 
 new = make_sounds(8, directory=f"{home.name}/new", random_state=1)
-for label, predicted, row in zip(new.target, clf.predict(new.data), clf.predict_proba(new.data), strict=True):
+for label, predicted, row in zip(
+    new.target, clf.predict(new.data), clf.predict_proba(new.data), strict=True
+):
     print(f"{label:<8} -> {predicted:<8} {row.max():4.0%}")
 
 # sphinx_gallery_thumbnail_number = 2

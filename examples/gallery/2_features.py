@@ -2,14 +2,15 @@
 What the features look like
 ===========================
 
-A classifier does not hear sounds, it sees numbers. Here they are, for four of the generated classes.
+A classifier does not hear sounds, it sees numbers. Here they are, for four of the
+generated classes.
 """
 
 # %%
 # A clip
 # ------
-# Its samples, the mel spectrum of short frames, and the MFCCs of the same frames, which describe the shape of the
-# spectrum, from coarse to fine.
+# Its samples, the mel spectrum of short frames, and the MFCCs of the same frames, which
+# describe the shape of the spectrum, from coarse to fine.
 
 import matplotlib.pyplot as plt
 
@@ -31,7 +32,9 @@ for axis in axes:
 # ------------
 # The eye tells them apart at once.
 
-figure, axes = plt.subplots(2, 2, sharex=True, sharey=True, figsize=(8, 5), layout="constrained")
+figure, axes = plt.subplots(
+    2, 2, sharex=True, sharey=True, figsize=(8, 5), layout="constrained"
+)
 for axis, label in zip(axes.flat, sounds.target_names, strict=True):
     clip = sounds.data[sounds.target.tolist().index(label)]
     SpectrogramDisplay.from_clip(clip).plot(ax=axis, colorbar=False)
@@ -41,8 +44,9 @@ for axis, label in zip(axes.flat, sounds.target_names, strict=True):
 # %%
 # Means over time
 # ---------------
-# Averaged over time, each clip is a row of 40 numbers. Here is a column for every clip, standardised, class by class.
-# Within a class the columns of three clips at a time look alike: they were cut from one recording.
+# Averaged over time, each clip is a row of 40 numbers. Here is a column for every clip,
+# standardised, class by class. Within a class the columns of three clips at a time look
+# alike: they were cut from one recording.
 
 from soundclf import MFCCMeanTransformer
 
@@ -50,7 +54,9 @@ X = MFCCMeanTransformer().transform(sounds.data)
 standardised = (X - X.mean(axis=0)) / X.std(axis=0)
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
-image = ax.imshow(standardised.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-3, vmax=3)
+image = ax.imshow(
+    standardised.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-3, vmax=3
+)
 ax.set(xlabel="Clip", ylabel="Mean MFCC")
 ax.set_xticks(range(15, 120, 30), sounds.target_names)
 ax.vlines([29.5, 59.5, 89.5], -0.5, 39.5, color="black", linewidth=1)

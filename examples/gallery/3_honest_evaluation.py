@@ -2,8 +2,9 @@
 Honest evaluation
 =================
 
-Clips of one recording resemble each other more than they resemble the rest of their class. If a split puts them on both
-sides, what is measured is whether recordings are recognised, not whether sounds are classified.
+Clips of one recording resemble each other more than they resemble the rest of their
+class. If a split puts them on both sides, what is measured is whether recordings are
+recognised, not whether sounds are classified.
 """
 
 # %%
@@ -13,13 +14,15 @@ from soundclf import MFCCMeanTransformer
 from soundclf.datasets import make_sounds
 
 sounds = make_sounds(288, clips_per_recording=6, random_state=0)
-sounds.data = MFCCMeanTransformer(n_jobs=-1).transform(sounds.data)  # once for all that follows
+sounds.data = MFCCMeanTransformer(n_jobs=-1).transform(
+    sounds.data
+)  # once for all that follows
 
 # %%
 # Folds that keep recordings whole
 # --------------------------------
-# are what the evaluation makes by itself if it knows the recordings. The intervals come from drawing recordings, not
-# clips, anew.
+# The evaluation makes them by itself if it knows the recordings. The intervals come
+# from drawing recordings, not clips, anew.
 
 from soundclf import DenseAudioClassifier
 from soundclf.evaluation import cross_validate_clips
@@ -31,7 +34,8 @@ honest
 # %%
 # Random folds
 # ------------
-# The same classifier on the same clips, split without regard to recordings. The evaluation warns of it.
+# The same classifier on the same clips, split without regard to recordings. The
+# evaluation warns of it.
 
 import warnings
 
@@ -39,7 +43,9 @@ from sklearn.model_selection import StratifiedKFold
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    random = cross_validate_clips(clf, sounds, cv=StratifiedKFold(5, shuffle=True, random_state=0))
+    random = cross_validate_clips(
+        clf, sounds, cv=StratifiedKFold(5, shuffle=True, random_state=0)
+    )
 print(caught[0].message)
 
 # %%
@@ -53,9 +59,26 @@ figure, ax = plt.subplots(figsize=(7, 2.2), layout="constrained")
 for name, result in {"random folds": random, "whole recordings": honest}.items():
     low, high = result.intervals["accuracy"]
     accuracy = result.pooled["accuracy"]
-    ax.errorbar(accuracy, name, xerr=[[accuracy - low], [high - accuracy]], marker="o", capsize=4, color="#0072B2")
-    ax.annotate(f"{accuracy:.2f}", (accuracy, name), xytext=(0, 8), textcoords="offset points", ha="center")
-ax.set(xlabel="Accuracy, with 95 % intervals over recordings", xlim=(0, 1.02), ylim=(-0.6, 1.6))
+    ax.errorbar(
+        accuracy,
+        name,
+        xerr=[[accuracy - low], [high - accuracy]],
+        marker="o",
+        capsize=4,
+        color="#0072B2",
+    )
+    ax.annotate(
+        f"{accuracy:.2f}",
+        (accuracy, name),
+        xytext=(0, 8),
+        textcoords="offset points",
+        ha="center",
+    )
+ax.set(
+    xlabel="Accuracy, with 95 % intervals over recordings",
+    xlim=(0, 1.05),
+    ylim=(-0.6, 1.6),
+)
 
 # %%
 # Who is taken for whom

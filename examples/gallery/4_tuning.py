@@ -2,8 +2,8 @@
 Tuning features and network together
 ====================================
 
-One search over both steps of a pipeline, with whole recordings in every fold and features computed once for each
-setting.
+One search over both steps of a pipeline, with whole recordings in every fold and
+features computed once for each setting.
 """
 
 import tempfile
@@ -19,7 +19,8 @@ make_sounds(240, directory=f"{home.name}/recordings", random_state=0)
 sounds = load_audio_folder(f"{home.name}/recordings", group=r"(.+)-")
 
 # %%
-# Nine candidates, three folds, 27 fits: without ``memory=`` every clip would be decoded 27 times, with it three times.
+# Nine candidates, three folds, 27 fits: without ``memory=`` every clip would be decoded
+# 27 times, with it three times.
 
 clf = make_pipeline(
     MFCCMeanTransformer(memory=f"{home.name}/cache", n_jobs=-1),
@@ -34,8 +35,8 @@ search.fit(sounds.data, sounds.target, groups=sounds.groups)
 print(search.best_params_, f"{search.best_score_:.3f}")
 
 # %%
-# All of them, with the spread over the folds. Candidates that differ by less than the bars cannot be told apart on 240
-# clips.
+# All of them, with the spread over the folds. Candidates that differ by less than the
+# bars cannot be told apart on 240 clips.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,10 +44,20 @@ import pandas as pd
 
 results = pd.DataFrame(search.cv_results_)
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-for place, (dropout, rows) in enumerate(results.groupby("param_denseaudioclassifier__dropout")):
+for place, (dropout, rows) in enumerate(
+    results.groupby("param_denseaudioclassifier__dropout")
+):
     at = np.arange(len(rows)) + 0.12 * (place - 1)
     mean, spread = rows["mean_test_score"], rows["std_test_score"]
-    ax.errorbar(at, mean, spread, marker="os^"[place], linestyle="none", capsize=3, label=f"dropout {dropout}")
+    ax.errorbar(
+        at,
+        mean,
+        spread,
+        marker="os^"[place],
+        linestyle="none",
+        capsize=3,
+        label=f"dropout {dropout}",
+    )
 ax.set_xticks(range(3), grid["mfccmeantransformer__n_mfcc"])
 ax.set(xlabel="Number of coefficients", ylabel="Accuracy, mean of three folds")
 legend = ax.legend(loc="lower right")

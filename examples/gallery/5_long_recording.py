@@ -8,8 +8,8 @@ A classifier of clips, moved over a recording, labels it from end to end.
 # %%
 # A recording
 # -----------
-# Half a minute of generated sounds of known order, one after the other, written as a WAV file. None of these recordings
-# is among those that the classifier is trained on.
+# Half a minute of generated sounds of known order, one after the other, written as a
+# WAV file. None of these recordings is among those that the classifier is trained on.
 
 import tempfile
 from pathlib import Path
@@ -41,8 +41,9 @@ clf = make_classifier("fast", n_jobs=-1, random_state=0).fit(sounds.data, sounds
 # %%
 # The timeline
 # ------------
-# Windows as long as the clips of training, every quarter of a second; their probabilities, under the spectrogram of the
-# recording; and below each row the segments that they are merged into.
+# Windows as long as the clips of training, every quarter of a second; their
+# probabilities, under the spectrogram of the recording; and below each row the segments
+# that they are merged into.
 
 from soundclf import predict_timeline
 from soundclf.plotting import TimelineDisplay
@@ -66,13 +67,16 @@ print(Path(home.name, "garden.txt").read_text())
 # %%
 # Live
 # ----
-# The same windows come from blocks of samples while these are recorded. Here the blocks come from the file.
+# The same windows come from blocks of samples while these are recorded. Here the blocks
+# come from the file.
 
 from soundclf import predict_stream
 
 label = None
 with soundfile.SoundFile(path) as file:
-    for heard in predict_stream(clf, file.blocks(2205), sr=file.samplerate, window=1.5, hop=0.5):
+    for heard in predict_stream(
+        clf, file.blocks(2205), sr=file.samplerate, window=1.5, hop=0.5
+    ):
         if heard.label != label:
             label = heard.label
             print(f"{heard.end:5.2f} s: now {label}")

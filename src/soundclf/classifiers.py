@@ -99,13 +99,13 @@ class DenseAudioClassifier(NeuralClassifier):
         The labels, sorted.
     n_features_in_ : int
         Number of features seen in :meth:`fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape ``(n_features_in_,)``
         Names of the features, if X had any.
     coefs_ : list of ndarray of shape (n_networks, n_in, n_out), float32
         Weights of each layer.
     intercepts_ : list of ndarray of shape (n_networks, n_out), float32
         Biases of each layer.
-    mean_, scale_ : ndarray of shape (n_features_in_,), float64, or None
+    mean_, scale_ : ndarray of shape ``(n_features_in_,)``, float64, or None
         What features are standardised by; None without ``normalize``.
     history_ : dict of str to list of float
         Keras' history: "loss" and "accuracy" per epoch, and "val_loss" and "val_accuracy" where there are validation
@@ -307,7 +307,7 @@ class ConvAudioClassifier(NeuralClassifier):
         The labels, sorted.
     n_features_in_ : int
         Number of bands seen in :meth:`fit`.
-    mean_, scale_ : ndarray of shape (n_features_in_,), float64, or None
+    mean_, scale_ : ndarray of shape ``(n_features_in_,)``, float64, or None
         What bands are standardised by; None without ``normalize``.
     history_ : dict of str to list of float
         Keras' history, the mean over the networks still in training; accuracies of training are those of mixed spectra.

@@ -71,7 +71,7 @@ class MFCCMeanTransformer(ClipTransformer):
     ----------
     n_features_in_ : int
         Number of samples per clip, only after fitting on a 2-D array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape ``(n_features_in_,)``
         Names of the columns, only after fitting on a DataFrame of samples.
 
     See Also
@@ -197,7 +197,7 @@ class MFCCStatisticsTransformer(ClipTransformer):
     ----------
     n_features_in_ : int
         Number of samples per clip, only after fitting on a 2-D array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape ``(n_features_in_,)``
         Names of the columns, only after fitting on a DataFrame of samples.
 
     See Also
@@ -332,7 +332,7 @@ class LogMelTransformer(ClipTransformer):
     ----------
     n_features_in_ : int
         Number of samples per clip, only after fitting on a 2-D array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape ``(n_features_in_,)``
         Names of the columns, only after fitting on a DataFrame of samples.
 
     See Also

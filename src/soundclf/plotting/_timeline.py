@@ -122,7 +122,7 @@ class TimelineDisplay:
 
     @classmethod
     def from_timeline(cls, timeline: Any, *, clip: Clip | None = None) -> Self:
-        """Take what :func:`soundclf.timeline.predict_timeline` gives.
+        """Take what :func:`soundclf.predict_timeline` gives.
 
         Parameters
         ----------
