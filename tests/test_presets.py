@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from soundclf import ParameterError, make_classifier
+from soundclf import ParameterError, make_classifier, save
 from soundclf.datasets import make_sounds
 from soundclf.evaluation import cross_validate_clips
 from soundclf.presets import PRESETS
@@ -47,15 +47,19 @@ def test_fit_save_load_and_predict_without_tensorflow(preset, sounds, tmp_path):
     assert classifier.classes_.tolist() == sounds.target_names
     probabilities = classifier.predict_proba(sounds.data)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    save(classifier, tmp_path / "model.skops")
     joblib.dump((classifier, sounds.data, probabilities), tmp_path / "model.joblib")
     code = (
-        "import sys, joblib, numpy as np\n"
+        "import sys, joblib, numpy as np, soundclf\n"
         "classifier, clips, expected = joblib.load(sys.argv[1])\n"
+        "np.testing.assert_array_equal(classifier.predict_proba(clips), expected)\n"
+        "classifier = soundclf.load(sys.argv[2])\n"
         "np.testing.assert_array_equal(classifier.predict_proba(clips), expected)\n"
         "assert set(classifier.predict(clips)) <= set(classifier.classes_)\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "model.joblib"], capture_output=True, text=True)
+    files = [tmp_path / "model.joblib", tmp_path / "model.skops"]
+    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
