@@ -43,6 +43,7 @@ from soundclf.plotting import (
     TrainingHistoryDisplay,
     WaveformDisplay,
 )
+from soundclf.timeline import predict_timeline
 
 SR = 22050
 TEN = [f"class number {i}" for i in range(10)]
@@ -508,6 +509,23 @@ def test_segments_are_bars_in_the_rows_of_their_classes():
     none = TimelineDisplay([0, 1], [1, 2], [[1, 0], [0, 1]], ["a", "b"]).plot()
     assert len(none.segment_bars_) == 0
     assert none.ax_.get_legend() is None
+
+
+def test_segments_by_other_thresholds_may_be_passed():
+    found = timeline()
+    display = TimelineDisplay.from_timeline(found, segments=found.segments()[1:]).plot()
+    assert [(bar.get_x(), bar.get_width()) for bar in display.segment_bars_] == [(3.0, 1.0)]
+    assert len(TimelineDisplay.from_timeline(found, segments=[]).plot().segment_bars_) == 0
+
+
+def test_the_timeline_of_a_classifier(tones):
+    clf = make_pipeline(MFCCMeanTransformer(n_mfcc=13), StandardScaler(), LogisticRegression()).fit(*tones)
+    found = predict_timeline(clf, (np.concatenate(tones[0]), SR), window=0.4, hop=0.2)
+    display = TimelineDisplay.from_timeline(found, clip=(np.concatenate(tones[0]), SR)).plot()
+    np.testing.assert_array_equal(display.image_.get_array()[::2, ::2], found.probabilities.T)
+    spans = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in display.segment_bars_]
+    np.testing.assert_allclose(spans, [(segment.start, segment.end) for segment in found.segments()])
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["high", "low", "mid"]
 
 
 def test_windows_that_do_not_touch_leave_gaps():

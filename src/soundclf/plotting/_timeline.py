@@ -121,13 +121,15 @@ class TimelineDisplay:
         self.title = title
 
     @classmethod
-    def from_timeline(cls, timeline: Any, *, clip: Clip | None = None) -> Self:
+    def from_timeline(cls, timeline: Any, *, segments: Iterable[Any] | None = None, clip: Clip | None = None) -> Self:
         """Take what :func:`soundclf.predict_timeline` gives.
 
         Parameters
         ----------
         timeline : Timeline
-            Its windows, probabilities and ``segments()`` are shown.
+            Its windows and probabilities are shown.
+        segments : iterable of Segment, default=None
+            What its ``segments`` gave; by default, what they give without parameters.
         clip : str, pathlib.Path, bytes, binary file object, ndarray or (ndarray, sr) tuple, default=None
             The recording whose spectrogram is shown; by default the file that the timeline was made from, if it was.
 
@@ -142,12 +144,13 @@ class TimelineDisplay:
             If the recording cannot be read.
         """
         recording = timeline.path if clip is None else clip
+        shown = timeline.segments() if segments is None else segments
         return cls(
             timeline.starts,
             timeline.ends,
             timeline.probabilities,
             timeline.classes,
-            segments=[(segment.start, segment.end, segment.label) for segment in timeline.segments()],
+            segments=[(segment.start, segment.end, segment.label) for segment in shown],
             spectrogram=None if recording is None else SpectrogramDisplay.from_clip(recording),
         )
 
