@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,11 @@ def public_names():
     return names
 
 
+def found(name):
+    """Give what has such a name."""
+    return reduce(getattr, name.split(".")[1:], soundclf)
+
+
 def listed_names():
     """All names in the reference, with the module that is current where they stand."""
     module = ""
@@ -37,6 +43,17 @@ def listed_names():
 
 def test_the_reference_lists_every_public_name_once():
     assert sorted(listed_names()) == sorted(public_names())
+
+
+def test_public_names_have_an_example_unless_it_would_need_the_net():
+    without = [name for name in public_names() if ">>>" not in (found(name).__doc__ or "")]
+    assert sorted(without) == [
+        "soundclf.DownloadError",
+        "soundclf.datasets.AUDIO_EXTENSIONS",
+        "soundclf.datasets.fetch_esc50",
+        "soundclf.datasets.fetch_fsdd",
+        "soundclf.datasets.fetch_urbansound8k",
+    ]
 
 
 def test_every_page_and_example_is_in_a_table_of_contents():

@@ -49,19 +49,20 @@ from soundclf import predict_timeline
 from soundclf.plotting import TimelineDisplay
 
 timeline = predict_timeline(clf, path, window=1.5, hop=0.25)
-display = TimelineDisplay.from_timeline(timeline).plot()
+segments = timeline.segments(min_duration=0.5)
+display = TimelineDisplay.from_timeline(timeline, segments=segments).plot()
 
 # %%
 # The segments as text, beside what was really there every five seconds:
 
-for start, end, label, probability in timeline.segments(min_duration=0.5):
+for start, end, label, probability in segments:
     print(f"{start:5.2f} to {end:5.2f} s  {label:<7} {probability:4.0%}")
 print("in truth", ", ".join(f"{5 * i} s {label}" for i, label in enumerate(order)))
 
 # %%
 # For Audacity, Praat or a table:
 
-timeline.export(f"{home.name}/garden.txt", timeline.segments(min_duration=0.5))
+timeline.export(f"{home.name}/garden.txt", segments)
 print(Path(home.name, "garden.txt").read_text())
 
 # %%
