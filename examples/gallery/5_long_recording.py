@@ -31,7 +31,7 @@ soundfile.write(path, np.concatenate([pieces[label] for label in order]), unhear
 # %%
 # A classifier
 # ------------
-# of clips of 1.5 s:
+# It learns from clips of 1.5 s.
 
 from soundclf import make_classifier
 

@@ -29,7 +29,7 @@ print(f"{model.stat().st_size / 1e6:.1f} MB")
 # %%
 # A fresh process
 # ---------------
-# Loads the file, classifies a recording and ends.
+# It loads the file, classifies two recordings and ends.
 
 import subprocess
 import sys
@@ -55,7 +55,8 @@ print(done.stdout)
 # %%
 # A server
 # --------
-# of the standard library, in a thread of this process. Uploads are clips as they are.
+# The standard library has one; here it runs in a thread of this process. Uploads are
+# clips as they are.
 
 import json
 import threading

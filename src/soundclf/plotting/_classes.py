@@ -172,7 +172,7 @@ class ClassBalanceDisplay:
                 rows + 0.2, self.n_recordings, height, color=SECOND, hatch="//", edgecolor="white", label="recordings"
             )
             self._write(self.recording_bars_, self.n_recordings)
-            self.ax_.legend(loc="lower right")
+            self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
         self.ax_.set_yticks(rows, [shortened(label) for label in self.classes], parse_math=False)
         self.ax_.set(ylim=(n - 0.5, -0.5), xlabel="Clips and recordings" if both else "Clips")
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
