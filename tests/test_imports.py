@@ -16,6 +16,7 @@ HEAVY = ("tensorflow", "keras", "scikeras", "librosa", "matplotlib")
 # From the bottom to the top: a module may import those of lower floors only.
 FLOORS = {
     "exceptions": 0,
+    "_atomic": 1,
     "_params": 1,
     "_parallel": 1,
     "_containers": 1,

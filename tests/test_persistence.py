@@ -606,7 +606,7 @@ while True:
     process.wait()
     left = [name for name in names_in(path.parent) if name != path.name]
     assert len(left) <= (stop == signal.SIGKILL)
-    assert all(name.startswith(".model.skops.") for name in left)
+    assert all(re.fullmatch(r"\.[0-9a-f]{8}\.model\.skops", name) for name in left)
     assert type(soundclf.load(path)) in (LogisticRegression, StandardScaler)
 
 

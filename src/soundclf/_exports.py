@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import os
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from . import __version__
+from ._atomic import whole
 from ._segments import Segment
 from .exceptions import ParameterError
 
@@ -117,17 +116,9 @@ def export_segments(segments: Sequence[Segment], duration: float, path: str | os
             f"The 'path' parameter of Timeline.export must end in {' or '.join(_FORMATS)}, which tells the format, got "
             f"{str(target)!r}."
         )
-    _write(target, written(segments, float(duration)).encode())
-
-
-def _write(path: Path, content: bytes) -> None:
-    whole = path.resolve()  # what a link points to is replaced, not the link
-    aside = whole.with_name(f".{whole.name}.{os.getpid()}-{threading.get_ident()}")
+    content = written(segments, float(duration)).encode()
     try:
-        aside.write_bytes(content)
-        aside.replace(whole)
+        with whole(target) as aside:
+            aside.write_bytes(content)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror}; nothing was written", str(path)) from None
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink()

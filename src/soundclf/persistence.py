@@ -14,7 +14,6 @@ import math
 import os
 import platform
 import re
-import secrets
 import stat
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from . import __version__
+from ._atomic import whole
 from ._clip_transformer import ClipTransformer
 from ._model_file import MOST_BYTES, RESET, ModelArchive
 from ._model_state import check_model
@@ -47,7 +47,7 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
     """Write a fitted model to a file that can be loaded without running code.
 
     The file appears at its place when it is complete; until then, and if the process is killed, there is at most a
-    hidden one beside it, ``.NAME.NUMBER``. The model itself stays as it is.
+    hidden one beside it, ``.NUMBER.NAME``. The model itself stays as it is.
 
     Parameters
     ----------
@@ -104,7 +104,11 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
         with ZipFile(content, "a", ZIP_STORED) as archive:
             archive.writestr(_DESCRIPTION, description)
         ModelArchive(content).text(_DESCRIPTION)
-    _write(target, content)
+    try:
+        with whole(target) as aside:
+            aside.write_bytes(content.getbuffer())
+    except OSError as error:
+        raise OSError(f"The model cannot be written to {str(path)!r} ({error.strerror})") from error
 
 
 def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
@@ -373,32 +377,3 @@ def _other_versions(told: Mapping[str, Any]) -> list[str]:
 
 def _numbers(version: Any) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d{1,9}", str(version))[:3])
-
-
-def _write(target: Path, content: io.BytesIO) -> None:
-    """Write beside the target, and move into its place."""
-    final = Path(os.path.realpath(target))  # a link stays one
-    aside = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
-    try:
-        try:
-            with aside.open("xb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(final)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                aside.unlink()
-            raise
-        with contextlib.suppress(OSError):  # not on every system, nor for every folder
-            _synchronise(final.parent)
-    except OSError as error:
-        raise OSError(f"The model cannot be written to {str(target)!r} ({error.strerror})") from error
-
-
-def _synchronise(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
