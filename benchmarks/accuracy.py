@@ -46,7 +46,7 @@ FOLDS = (1, 2, 3, 4, 5)
 
 
 def _statistics(classifier: Any = None, **settings: Any) -> Any:
-    chosen = DenseAudioClassifier(random_state=0) if classifier is None else classifier  # an unfitted forest has no truth
+    chosen = DenseAudioClassifier(random_state=0) if classifier is None else classifier
     return make_pipeline(MFCCStatisticsTransformer(**settings), chosen)
 
 
