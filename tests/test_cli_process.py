@@ -81,9 +81,9 @@ def test_predict_interrupted(model, sounds, tmp_path, number, code):
     process = start("predict", model, long, "--json", "--top", 2, cwd=tmp_path)
     first = process.stdout.readline()
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=100)
-    lines = (first + stdout).splitlines(keepends=True)
-    assert process.returncode == code
+    lines = (first + process.stdout.read()).splitlines(keepends=True)  # communicate would miss what is buffered here
+    stderr = process.stderr.read()
+    assert process.wait(timeout=100) == code
     assert all(line.endswith("\n") for line in lines)
     paths = [json.loads(line)["path"] for line in lines]
     assert paths == load_audio_folder(long, label=lambda path: "-").data.tolist()[: len(lines)]
@@ -104,8 +104,8 @@ def test_train_interrupted_leaves_nothing(sounds, tmp_path, number, code):
     process = start("train", sounds, "--out", target, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")})
     assert process.stderr.readline() == "400 of 400 files can be used.\n"  # and now it extracts and trains
     process.send_signal(number)
-    stdout, stderr = process.communicate(timeout=300)
-    assert process.returncode == code, stderr
+    stdout, stderr = process.stdout.read(), process.stderr.read()
+    assert process.wait(timeout=300) == code, stderr
     assert stdout == ""
     assert stderr.splitlines()[-1] == f"Interrupted by {signal.Signals(number).name}."
     assert "Traceback" not in stderr
