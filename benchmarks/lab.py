@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -94,6 +95,33 @@ def pause() -> None:
     others.append((busy() - before) / 100 / (time.perf_counter() - start))
 
 
+def round_trip(n: int = 500, times: int = 20) -> float | None:
+    """Give the nanoseconds that a byte takes from one core to another and back, at best; None where that is not known.
+
+    They tell whether two cores share a cache. On a virtual machine that can change from second to second.
+    """
+    if not hasattr(os, "fork") or (os.cpu_count() or 1) < 2:
+        return None
+    with mmap.mmap(-1, mmap.PAGESIZE) as page:
+        other = os.fork()
+        if not other:
+            for _ in range(n * times):
+                while not page[0]:
+                    pass
+                page[0] = 0
+            os._exit(0)
+        best = float("inf")
+        for _ in range(times):
+            start = time.perf_counter_ns()
+            for _ in range(n):
+                page[0] = 1
+                while page[0]:
+                    pass
+            best = min(best, (time.perf_counter_ns() - start) / n)
+        os.waitpid(other, 0)
+    return best
+
+
 def once(group: str, name: str, options: Options, *, one_thread: bool = False, **arguments: Any) -> dict[str, Any]:
     """Run a contender a single time, cold, in a fresh process."""
     with Contender(group, name, quick=options.quick, one_thread=one_thread) as contender:
@@ -105,7 +133,8 @@ def race(
 ) -> dict[str, list[dict[str, Any]]]:
     """Run contenders in turns, A B C A B C …; a first round, for warming up, does not count.
 
-    A contender whose package is not installed has an empty list of answers.
+    A contender whose package is not installed has an empty list of answers. An answer's ``round_trip`` is that of
+    :func:`round_trip` right before the run.
     """
     answers: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     with ExitStack() as stack:
@@ -116,9 +145,12 @@ def race(
         for turn in range(options.rounds + 1):
             say(f"  {group}: round {turn} of {options.rounds}" + (" (warming up)" if not turn else ""))
             for name, contender in contenders.items():
-                if turn:  # before that, others may still be setting themselves up
-                    pause()
+                if not turn:  # others may still be setting themselves up
+                    contender.run(**arguments)
+                    continue
+                pause()
+                before = round_trip()
                 answer = contender.run(**arguments)
-                if turn and "missing" not in answer:
-                    answers[name].append(answer)
+                if "missing" not in answer:
+                    answers[name].append({**answer, "round_trip": before})
     return answers
