@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import numbers
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +41,7 @@ def _bounds(low: float | None, high: float | None, closed: str) -> str:
 def _inside(value: float, low: float | None, high: float | None, closed: str) -> bool:
     above = low is None or value > low or (value == low and closed in ("left", "both"))
     below = high is None or value < high or (value == high and closed in ("right", "both"))
-    return bool(above and below and np.isfinite(value))
+    return above and below and math.isfinite(value)
 
 
 def real(low: float | None = None, high: float | None = None, closed: str = "left") -> Rule:
