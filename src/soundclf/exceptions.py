@@ -96,7 +96,20 @@ class LeakWarning(UserWarning):
 
 
 class DownloadError(OSError):
-    """A data set that could not be fetched; nothing of it was kept."""
+    """A data set that could not be fetched; nothing of it was kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from soundclf import DownloadError
+    >>> from soundclf.datasets import fetch_esc50
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     try:
+    ...         fetch_esc50(data_home=file.name)
+    ...     except DownloadError as error:
+    ...         print(error)  # doctest: +ELLIPSIS
+    data_home='...' cannot be used as a folder (...)
+    """
 
 
 class ModelError(ValueError):
