@@ -334,6 +334,28 @@ def test_the_folds_of_esc10_keep_recordings_whole(real_data):
     assert len(find_leaks(recordings, KFold(5, shuffle=True, random_state=0))) > 50
 
 
+@pytest.mark.parametrize(
+    ("splits", "match"),
+    [
+        (KFold, r"is a class, where a splitter is expected: KFold\(\.\.\.\)"),
+        (np.arange(120) % 5, "must be a splitter or .*, got ndarray; folds told clip by clip .*PredefinedSplit"),
+        (["ab", "cd"], "must be a splitter or .*, got list"),
+        ([(range(60), range(60, 90), range(90, 120))], "must be a splitter or .*, got list"),
+    ],
+)
+def test_splits_that_are_none_are_refused(rows, splits, match):
+    with pytest.raises(ValueError, match=f"^cv {match}"):
+        judged(rows, cv=splits)
+    with pytest.raises(ValueError, match=f"^splits {match}"):
+        find_leaks(rows["groups"], splits)
+
+
+@pytest.mark.parametrize("splits", [None, 5, "folds"])
+def test_what_holds_no_splits_has_no_leaks_to_list(rows, splits):
+    with pytest.raises(ValueError, match=f"^splits must be a splitter or .*, got {type(splits).__name__};"):
+        find_leaks(rows["groups"], splits)
+
+
 def test_a_leaking_cv_is_warned_of(rows):
     cv = KFold(5, shuffle=True, random_state=0)
     expected = find_leaks(rows["groups"], cv)

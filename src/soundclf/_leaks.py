@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ._rows import known_groups
 from .audio import stream_clip
 from .exceptions import AudioError, LeakWarning
 
-__all__ = ["find_duplicates", "find_leaks", "pairs_of", "taken", "warn_of_leaks"]
+__all__ = ["find_duplicates", "find_leaks", "pairs_of", "splits_of", "taken", "warn_of_leaks"]
 
 _MENTIONED = 0.05  # share of test clips up to which leaks of a data set's own folds are mentioned, and not warned of
 
@@ -39,6 +39,11 @@ def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
     ndarray of shape (n_leaks,)
         Those recordings, sorted, each once; empty if every split keeps all recordings whole.
 
+    Raises
+    ------
+    ValueError
+        If ``groups`` or ``splits`` are neither of these.
+
     Examples
     --------
     >>> from soundclf.evaluation import find_leaks
@@ -46,9 +51,26 @@ def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
     ['a']
     """
     groups = known_groups(groups)
+    splits = splits_of(splits, "splits")
     pairs = pairs_of(splits, None, groups) if hasattr(splits, "split") else splits
     leaks = [np.intersect1d(taken(groups, train), taken(groups, test)) for train, test in pairs]
     return np.unique(np.concatenate([groups[:0], *leaks]))
+
+
+def splits_of(splits: Any, name: str) -> Any:
+    """Give a splitter, or a list of pairs of positions, as it was passed by that name; refuse what is neither."""
+    if isinstance(splits, type):
+        raise ValueError(f"{name} is a class, where a splitter is expected: {splits.__name__}(...)")
+    if hasattr(splits, "split") and not isinstance(splits, str):
+        return splits
+    pairs = list(splits) if isinstance(splits, Iterable) and not isinstance(splits, str) else [splits]
+    for pair in pairs:
+        if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
+            raise ValueError(
+                f"{name} must be a splitter or (train, test) pairs of positions, got {type(splits).__name__}; folds "
+                "told clip by clip become a splitter by sklearn.model_selection.PredefinedSplit(folds)"
+            )
+    return pairs
 
 
 def pairs_of(splitter: Any, y: np.ndarray | None, groups: np.ndarray | None) -> Iterable[tuple[Any, Any]]:

@@ -23,7 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed  # which take scikit-learn'
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._clip_transformer import ClipTransformer
-from ._leaks import find_duplicates, find_leaks, pairs_of, taken, warn_of_leaks
+from ._leaks import find_duplicates, find_leaks, pairs_of, splits_of, taken, warn_of_leaks
 from ._params import FLAG, NONE, Rule, check_params, integer, listed, real
 from ._results import Comparison, Evaluation
 from ._rows import known_groups
@@ -249,17 +249,16 @@ class _Job:
         groups = None if dataset.get("groups") is None else known_groups(dataset["groups"])
         check_consistent_length(X, y, groups)
         own = dataset.get("cv")
-        if cv is None and own is not None:
-            splitter, splitting = check_cv(own, y, classifier=True), "the data set's own folds"
-        elif cv is None or isinstance(cv, numbers.Integral):
-            n_splits = _SPLITS if cv is None else cv
+        chosen = own if cv is None else cv
+        if chosen is None or isinstance(chosen, numbers.Integral):
+            n_splits = _SPLITS if chosen is None else chosen
             kind: Any = StratifiedKFold if groups is None else StratifiedGroupKFold
             splitter = kind(n_splits, shuffle=True, random_state=random_state)
             whole = ", no recordings being known" if groups is None else " that keep recordings whole"
             splitting = f"{n_splits} folds in proportion of the classes{whole}"
         else:
-            splitter = check_cv(cv, y, classifier=True)
-            splitting = f"the splits passed ({type(cv).__name__})"
+            splitter = check_cv(splits_of(chosen, "cv"), y, classifier=True)
+            splitting = "the data set's own folds" if cv is None else f"the splits passed ({type(cv).__name__})"
         n_described = len(getattr(splitter, "test_fold", y))
         if n_described != len(y):
             raise ValueError(f"cv describes {n_described:,} clips, and the data set has {len(y):,}")
