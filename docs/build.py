@@ -31,9 +31,11 @@ def main() -> int:
     draw(COPY / "docs" / "_static" / "house.svg")
     environment = {**os.environ, "MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}
     sphinx = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--builder", "html"]
-    return subprocess.run(  # noqa: S603
-        [*sphinx, "--doctree-dir", BUILD / "doctrees", COPY / "docs", BUILD / "html"], env=environment, check=False
-    ).returncode
+    command = [*sphinx, "--doctree-dir", BUILD / "doctrees", COPY / "docs", BUILD / "html"]
+    code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    if not code:
+        print(BUILD / "html" / "index.html")  # noqa: T201
+    return code
 
 
 if __name__ == "__main__":

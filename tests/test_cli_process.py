@@ -62,6 +62,7 @@ def test_version():
 def test_demo_does_the_main_job_and_leaves_nothing(tmp_path):
     code, stdout, stderr = run("demo", "--n-samples", "120", cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)})
     assert code == 0, stderr
+    assert re.match(r"\[ +0\.\d s\] Loading ", stdout)
     assert "120 WAV files of 8 classes, cut from 40 generated recordings" in stdout
     accuracy = float(re.search(r"accuracy\s+([\d.]+)", stdout)[1])
     assert 0.5 < accuracy <= 1  # chance is 0.125

@@ -379,7 +379,7 @@ def test_samples_that_are_not_finite(bad, at):
         (np.zeros(100, complex), "array of shape (100,) and type complex128"),
         ([0.1, 0.2], "0.1"),
         ([np.zeros(9), np.zeros(9, int)], "array of shape (9,) and type int64"),
-        ("sound.wav", "'s'"),
+        ("sound.wav", "'sound.wav'"),
         (None, "None"),
         (3, "3"),
     ],

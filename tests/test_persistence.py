@@ -476,6 +476,13 @@ def test_what_load_would_refuse_is_not_written(name, path):
     assert names_in(path.parent) == []
 
 
+def test_the_model_comes_first(path):
+    with pytest.raises(
+        TypeError, match=r"^save takes the model first and then the path, got LogisticRegression as the"
+    ):
+        soundclf.save(path, LogisticRegression())
+
+
 def test_requests_for_metadata_that_refer_to_their_estimator_are_refused(path):
     with sklearn.config_context(enable_metadata_routing=True):
         clf = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), LogisticRegression())

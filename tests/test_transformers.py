@@ -215,9 +215,20 @@ def test_file_object_as_the_whole_X(tone_files):
         MFCCMeanTransformer().fit(file)
 
 
-def test_whole_numbers_in_two_dimensions_are_taken_as_they_stand():
+@pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist], ids=["array", "lists"])
+def test_whole_numbers_in_two_dimensions_are_taken_as_they_stand_and_warned_of(form):
     X = np.random.default_rng(0).integers(-5, 5, (3, 500))
-    np.testing.assert_array_equal(MFCCMeanTransformer().transform(X), MFCCMeanTransformer().transform(X.astype(float)))
+    with pytest.warns(AudioWarning, match="^X is an array of integers, .* for 16-bit samples by 32768$") as told:
+        rows = MFCCMeanTransformer().transform(form(X))
+    assert [warning.filename for warning in told] == [__file__]
+    np.testing.assert_array_equal(rows, MFCCMeanTransformer().transform(X.astype(float)))
+
+
+def test_labels_of_another_number_are_told_of_before_clips_are_read(tmp_path):
+    missing = [tmp_path / "a.wav", tmp_path / "b.wav"]
+    for call in (MFCCMeanTransformer().fit, MFCCMeanTransformer().fit_transform):
+        with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 3\]"):
+            call(missing, ["dog", "siren", "dog"])
 
 
 @pytest.mark.parametrize(

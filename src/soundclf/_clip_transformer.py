@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ._cache import MEMORY_RULES, FeatureCache, folder_of
 from ._parallel import work_through
@@ -78,8 +78,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         ----------
         X : sequence of clips, or array-like of shape (n_clips, n_samples)
             As for :meth:`transform`.
-        y : None
-            Ignored.
+        y : array-like of shape (n_clips,), default=None
+            Labels; only their number is looked at, so that a wrong one is told of before all clips are read.
 
         Returns
         -------
@@ -91,10 +91,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         ParameterError
             For a parameter outside its range.
         ValueError, TypeError
-            If X is not a sequence of clips.
+            If X is not a sequence of clips, or y of another length.
         """
         self._check_parameters()
-        self._clips(X, reset=True)
+        clips = self._clips(X, reset=True)
+        if y is not None:
+            check_consistent_length(clips, y)
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -124,7 +126,8 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         Warns
         -----
         AudioWarning
-            With ``on_error="nan"``, once, if there are clips that cannot be used; it lists them.
+            With ``on_error="nan"``, once, if there are clips that cannot be used; it lists them. And for a 2-D array of
+            integers, whose full scale is not known: they are taken as they are.
         """
         self._check_parameters()
         clips = self._clips(X, reset=False)
@@ -182,6 +185,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
     def _clips(self, X: Any, *, reset: bool) -> Sequence[Any]:
         """Turn X into a list of clips."""
         if form_of(X) == "samples":
+            if not reset and np.asarray(X).dtype.kind in "iu":
+                warnings.warn(
+                    "X is an array of integers, which are taken as they are; divide them by their full scale to get "
+                    "floats in [-1, 1], for 16-bit samples by 32768",
+                    AudioWarning,
+                    stacklevel=4,  # past transform, and scikit-learn's wrapper for set_output
+                )
             finite: bool = self.on_error == "raise"
             return list(validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=finite))
         if reset:  # a transformer that is fitted again forgets the columns of an earlier 2-D X

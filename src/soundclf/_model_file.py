@@ -89,7 +89,7 @@ class ModelArchive:
         if not size:
             raise ModelError("it is empty")
         if head[:1] == b"\x80":
-            raise ModelError("it is a pickle, which can run any code when it is loaded")
+            raise ModelError("it is a pickle, which can run any code when it is loaded; joblib.load reads your own")
         if head != b"PK\3\4":
             raise ModelError("it is no file in skops' format")
         if len(end) < 22 or end[-22:-18] != b"PK\5\6" or end[-2:] != b"\0\0" or end[:4] == b"PK\6\7":

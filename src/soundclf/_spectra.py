@@ -144,7 +144,7 @@ def _frames(y: NDArray[np.floating] | Iterable[NDArray[np.floating]], n_fft: int
 
 def _checked(y: Any) -> Iterator[NDArray[np.float32]]:
     n_samples = 0
-    many = isinstance(y, Iterable) and not isinstance(y, np.ndarray)
+    many = isinstance(y, Iterable) and not isinstance(y, np.ndarray | str)
     for block in y if many else [y]:
         if not isinstance(block, np.ndarray) or block.ndim != 1 or block.dtype.kind != "f":
             raise ParameterError(

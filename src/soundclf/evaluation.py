@@ -251,7 +251,8 @@ class _Job:
         own = dataset.get("cv")
         chosen = own if cv is None else cv
         if chosen is None or isinstance(chosen, numbers.Integral):
-            n_splits = _SPLITS if chosen is None else chosen
+            n_splits = _SPLITS if chosen is None else int(chosen)
+            _check_enough(n_splits, y, groups)
             kind: Any = StratifiedKFold if groups is None else StratifiedGroupKFold
             splitter = kind(n_splits, shuffle=True, random_state=random_state)
             whole = ", no recordings being known" if groups is None else " that keep recordings whole"
@@ -362,6 +363,22 @@ class _Job:
             probabilities = np.zeros((len(test), len(classes)))
             probabilities[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(clips)
         return predicted, probabilities, fit_time, predict_time
+
+
+def _check_enough(n_splits: int, y: np.ndarray, groups: np.ndarray | None) -> None:
+    labels, counts = np.unique(y, return_counts=True)
+    most = counts.argmax()
+    if counts[most] < n_splits:
+        raise ValueError(
+            f"{n_splits} folds need {n_splits} clips of a class, and the largest, {labels[most].item()!r}, has "
+            f"{counts[most]}; fewer folds are asked for by cv"
+        )
+    n_recordings = n_splits if groups is None else len(np.unique(groups))
+    if n_recordings < n_splits:
+        raise ValueError(
+            f"{n_splits} folds need {n_splits} recordings, and there are {n_recordings}; fewer folds "
+            "are asked for by cv"
+        )
 
 
 def _rows(X: Any, positions: np.ndarray) -> Any:

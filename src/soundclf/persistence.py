@@ -90,6 +90,8 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
     ...     soundclf.load(f"{folder}/sounds.skops").predict([[0.9]])
     array(['siren'], dtype='<U5')
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"save takes the model first and then the path, got {type(path).__name__} as the path")
     target = Path(path)
     if target.suffix.lower() != _SUFFIX:
         raise ModelError(f"A model file's name ends in {_SUFFIX}, got {str(path)!r}; for other formats use joblib.dump")

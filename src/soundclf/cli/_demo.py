@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ._process import scratch, without_greetings
+from ._process import out, scratch, without_greetings
 
 __all__ = ["demo"]
 
@@ -47,6 +47,12 @@ def demo(
 
 
 def _demo(folder: Path, n_samples: int, random_state: int) -> None:
+    start = time.perf_counter()
+
+    def say(text: str) -> None:
+        out(f"[{time.perf_counter() - start:5.1f} s] {text}")
+
+    say("Loading scikit-learn and TensorFlow")
     import joblib
     from sklearn.metrics import classification_report
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -57,10 +63,6 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
 
     with without_greetings():
         networks.versions()  # imports TensorFlow, which greets at length
-    start = time.perf_counter()
-
-    def say(text: str) -> None:
-        typer.echo(f"[{time.perf_counter() - start:5.1f} s] {text}")
 
     sounds = make_sounds(n_samples, directory=folder / "sounds", random_state=random_state)
     n_files, n_recordings = len(sounds.data), len(set(sounds.groups))
@@ -74,7 +76,7 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
     splits = StratifiedGroupKFold(n_splits=5, shuffle=True, random_state=random_state)
     predicted = cross_val_predict(classifier, features, sounds.target, groups=sounds.groups, cv=splits)
     say("Cross-validation in 5 folds, each recording wholly in one of them:")
-    typer.echo(classification_report(sounds.target, predicted, digits=3))
+    out(classification_report(sounds.target, predicted, digits=3))
 
     clf = make_pipeline(transformer, classifier).fit(sounds.data, sounds.target)
     model = folder / "sounds.joblib"
@@ -83,6 +85,5 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
 
     new = make_sounds(len(sounds.target_names), directory=folder / "new", random_state=random_state + 1)
     say("A fresh process loads the model and classifies a new file of each class:")
-    sys.stdout.flush()
     subprocess.run([sys.executable, "-c", _ANSWER, model, *new.data], check=True)  # noqa: S603
     say("Done. Your turn: the README shows these steps on your own recordings.")

@@ -168,7 +168,8 @@ def _judged(model: Any, dataset: dict[str, Any], random_state: int) -> Any:
     try:
         return cross_validate_clips(model, dataset, random_state=random_state, verbose=bars())
     except ValueError as error:
-        raise ValueError(f"It cannot be cross-validated (see train --no-evaluate): {error}") from error
+        reason = str(error).removesuffix("; fewer folds are asked for by cv")
+        raise ValueError(f"It cannot be cross-validated (train --no-evaluate does without): {reason}") from error
 
 
 def _figure(figures: dict[str, Any]) -> str:

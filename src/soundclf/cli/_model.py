@@ -28,6 +28,10 @@ def loaded(path: str, *, trust: bool) -> Any:
     file = Path(path)
     if file.suffix.lower() == ".skops" or not file.is_file():
         return load(path)
+    from ..datasets import AUDIO_EXTENSIONS
+
+    if file.suffix.lower() in AUDIO_EXTENSIONS:
+        raise ValueError(f"{path!r} is a sound; the model comes first: soundclf predict MODEL FILE")
     if not trust:
         raise ValueError(
             f"{path!r} is no .skops file: loading it could run any code that its author wanted; add --trust if you "

@@ -1,0 +1,67 @@
+"""Follow the documentation's pages: make the folder in which their code runs.
+
+    python examples/follow_along.py playground
+
+makes ``playground`` with generated sounds in it: ``recordings``, a folder for each class; ``UrbanSound8K`` and
+``ESC-10``, the same sounds in the layouts of these data sets; ``day.wav``, some of them one after the other; and
+``bark.wav``, one clip. Nothing is downloaded. The pages' tests run in a copy of the same folder.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from soundclf.datasets import make_sounds
+
+
+def prepare(folder: Path) -> None:
+    """Make all of it."""
+    sounds = make_sounds(120, directory=folder / "recordings", random_state=0)
+    as_urbansound8k(folder / "UrbanSound8K", sounds)
+    as_esc10(folder / "ESC-10", sounds)
+    soundfile.write(folder / "day.wav", [y for path in sounds.data[::6] for y in soundfile.read(path)[0]], sounds.sr)
+    shutil.copy(sounds.data[0], folder / "bark.wav")
+
+
+def numbered(sounds: Any) -> list[tuple[str, str, str, int]]:
+    """Give path, class, recording and take of every clip; recordings are named by class and number."""
+    return [(path, *Path(path).stem.split("-")) for path in sounds.data]
+
+
+def as_urbansound8k(root: Path, sounds: Any) -> None:
+    """Lay out sounds as UrbanSound8K."""
+    rows = []
+    for path, label, recording, take in numbered(sounds):
+        fold = int(recording) % 5 + 1
+        number = sounds.target_names.index(label)
+        name = f"{number}{recording}-{number}-0-{take}.wav"
+        target = root / "audio" / f"fold{fold}" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+        rows.append([name, f"{number}{recording}", fold, number, label])
+    (root / "metadata").mkdir()
+    with (root / "metadata" / "UrbanSound8K.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["slice_file_name", "fsID", "fold", "classID", "class"], *rows])
+
+
+def as_esc10(root: Path, sounds: Any) -> None:
+    """Lay out sounds as ESC-10."""
+    for path, label, recording, take in numbered(sounds):
+        number = sounds.target_names.index(label)
+        folder = root / f"{number + 1:03d} - {label.title()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, folder / f"{int(recording) % 5 + 1}-{number}{recording}-{'ABC'[int(take)]}.wav")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/follow_along.py FOLDER")
+    place = Path(sys.argv[1])
+    prepare(place)
+    print(f"cd {place}, start Python there, and begin each page with the block of docs/guide.md.")
