@@ -168,7 +168,7 @@ def _make_optimizer(keras: Any, optimizer: Any) -> Any:
 
 
 def _fused(keras: Any, optimizer: Any) -> Any:
-    """Give an optimizer that does the same with fewer operations, where there is one: Adam's update as a single one.
+    """Make an optimizer do the same with fewer operations, where that is possible: Adam's update as a single one.
 
     The update of Keras' Adam takes two dozen operations for each variable, and a quarter of a small network's time.
     Everything around it (clipping, decay of weights, schedules) stays Keras'.
@@ -185,7 +185,7 @@ def _fused(keras: Any, optimizer: Any) -> Any:
             for gradient, variable in zip(grads, trainable_variables, strict=True):
                 i, dtype = self._get_variable_index(variable), variable.value.dtype
                 if dtype not in settings:
-                    step = tf.cast(self.iterations.value + 1, dtype)
+                    step = tf.cast(self.iterations + 1, dtype)
                     values = {"beta1": self.beta_1, "beta2": self.beta_2, "epsilon": self.epsilon, "lr": learning_rate}
                     cast = {name: tf.cast(value, dtype) for name, value in values.items()}
                     cast["beta1_power"], cast["beta2_power"] = (tf.pow(cast[b], step) for b in ("beta1", "beta2"))
@@ -200,7 +200,8 @@ def _fused(keras: Any, optimizer: Any) -> Any:
 
     for name in ("__module__", "__name__", "__qualname__"):  # a callback that saves the model saves it with Keras' Adam
         setattr(Fused, name, getattr(kind, name))
-    return Fused.from_config(optimizer.get_config())
+    optimizer.__class__ = Fused  # rather than a new one: not all that it was told is in its configuration
+    return optimizer
 
 
 class Network:
@@ -326,8 +327,11 @@ class Network:
         """Run the operations of a graph one after the other: for networks of this size a second thread only waits.
 
         So a fit keeps one core busy, and as many fits as there are cores run side by side. TensorFlow's own settings
-        for the process stay as they are.
+        for the process stay as they are. Objects of optimizers may bring conditions (schedules, accumulated gradients),
+        each of which would wait for a thread of TensorFlow's pool while it holds one: with few cores, for ever.
         """
+        if not isinstance(self._architecture.optimizer, str):
+            return contextlib.nullcontext()
         return self.tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
     def initial_state(self, seeds: Iterator[int]) -> TrainingState:
