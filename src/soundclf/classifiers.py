@@ -469,4 +469,6 @@ def _spectra(X: np.ndarray) -> np.ndarray:
     """Give X as ``(n_samples, n_bands, n_frames)``."""
     if X.ndim > 3:
         raise ValueError(f"X must be of shape (n_samples, n_bands, n_frames), got an array of {X.ndim} dimensions")
+    if not X.size:
+        raise ValueError(f"X must have at least one band and one frame, got an array of shape {X.shape}")
     return X if X.ndim == 3 else X[:, :, np.newaxis]

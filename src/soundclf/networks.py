@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import os
 import sys
 import threading
@@ -25,6 +26,7 @@ __all__ = ["Architecture", "Network", "TrainingState", "borrowed", "build_keras_
 
 _POOL_SIZE = 4
 _MASKS = 1 << 22  # of the hidden layers' outputs that dropout decides on before a call of the graph; a byte each
+_JUDGED = 1 << 21  # numbers in the rows that are judged in a call; convolutions make ten times as many of them
 _pool: list[Network] = []
 _wrapper_base: list[type] = []
 _pids: list[int] = []
@@ -311,8 +313,13 @@ class Network:
 
     def judge_rows(self, rows: tuple[Any, Any, Any], weights: list[np.ndarray]) -> tuple[float, float]:
         """Give the same sums for rows judged by given weights, without touching those of the model."""
-        with self._one_thread():
-            sums = self._judge_graph(*rows, weights)
+        n_rows, *shape = rows[0].shape
+        per_call = max(1, _JUDGED // math.prod(shape))
+        sums = np.zeros(2)
+        for first in range(0, n_rows, per_call):
+            part = [values[first : first + per_call] for values in rows]
+            with self._one_thread():
+                sums += [float(value) for value in self._judge_graph(*part, weights)]
         return float(sums[0]), float(sums[1])
 
     def _judge(self, X: Any, y: Any, sample_weight: Any, weights: Any) -> Any:
