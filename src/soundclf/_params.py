@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +66,11 @@ def names(allowed: Iterable[str]) -> Rule:
 
 
 def several(allowed: Iterable[str], least: int = 0) -> Rule:
-    """A list of different strings from a closed list."""
+    """A list of different strings from a closed list; sets have no order, and what can be read once is then empty."""
     known = tuple(allowed)
 
     def holds(value: Any) -> bool:
-        if isinstance(value, str) or not isinstance(value, Iterable):
+        if isinstance(value, str | Set | Iterator) or not isinstance(value, Iterable):
             return False
         items = list(value)
         return len(items) >= least and len(set(map(str, items))) == len(items) and all(item in known for item in items)
