@@ -88,6 +88,9 @@ def test_clips_in_other_forms_than_files(clips):
     assert found.channels.tolist() == [2] * 4
     rows = check_clips({"data": np.stack([tone(22050), 0 * tone(22050)])})
     assert (rows.duration.tolist(), rows.silent.tolist()) == ([1.0, 1.0], [False, True])
+    pandas = pytest.importorskip("pandas")
+    frame = check_clips({"data": pandas.DataFrame(np.stack([tone(22050), 0 * tone(22050)])), "target": ["a", "b"]})
+    assert (frame.duration.tolist(), frame.silent.tolist()) == ([1.0, 1.0], [False, True])
 
 
 @pytest.mark.parametrize("level", [0.0, 0.7, -1.0])

@@ -156,7 +156,8 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
     if not isinstance(dataset, Mapping) or "data" not in dataset:
         raise ValueError('dataset must be a Bunch or a dict with "data", as the loaders of soundclf.datasets give')
     if form_of(dataset["data"]) == "samples":
-        clips: list[Any] = [np.asarray(row, float) for row in dataset["data"]]
+        rows = dataset["data"].to_numpy() if hasattr(dataset["data"], "iloc") else dataset["data"]
+        clips: list[Any] = [np.asarray(row, float) for row in rows]
     else:
         clips = list(dataset["data"])
     target = None if dataset.get("target") is None else np.asarray(dataset["target"])
@@ -175,7 +176,7 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
             return True
 
         work_through(_heard, clips, keep, n_jobs)
-    rows = [found.get(position, _Heard()) for position in range(len(clips))]
+    heard = [found.get(position, _Heard()) for position in range(len(clips))]
     sounds: dict[bytes, list[int]] = {}
     for position in sorted(found):
         sounds.setdefault(found[position].sum, []).append(position)
@@ -183,13 +184,13 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
         clips=np.array([*clips, None], dtype=object)[:-1],  # None keeps NumPy from looking into the clips
         target=target,
         errors={position: errors[position] for position in sorted(errors)},
-        duration=np.array([row.duration for row in rows]),
-        rate=np.array([row.rate for row in rows]),
-        channels=np.array([row.channels for row in rows], np.intp),
-        format=np.array([row.format for row in rows], str),
-        peak=np.array([row.peak for row in rows]),
-        silent=np.array([row.silent for row in rows], bool),
-        clipped=np.array([row.clipped for row in rows], np.intp),
+        duration=np.array([row.duration for row in heard]),
+        rate=np.array([row.rate for row in heard]),
+        channels=np.array([row.channels for row in heard], np.intp),
+        format=np.array([row.format for row in heard], str),
+        peak=np.array([row.peak for row in heard]),
+        silent=np.array([row.silent for row in heard], bool),
+        clipped=np.array([row.clipped for row in heard], np.intp),
         duplicates=[positions for positions in sounds.values() if len(positions) > 1],
     )
 
