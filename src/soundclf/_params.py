@@ -13,7 +13,7 @@ import numpy as np
 
 from .exceptions import ParameterError
 
-__all__ = ["FLAG", "FOLDER", "NONE", "Rule", "check_params", "integer", "listed", "names", "real", "several"]
+__all__ = ["FLAG", "FOLDER", "NONE", "WORKERS", "Rule", "check_params", "integer", "listed", "names", "real", "several"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ def _is_bool(value: Any) -> bool:
 
 FLAG = Rule("True or False", _is_bool)
 NONE = Rule("None", lambda v: v is None)
+WORKERS = Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)
 FOLDER = Rule(
     "the path of a folder", lambda v: isinstance(v, str | os.PathLike) and isinstance(os.fspath(v), str) and v != ""
 )

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from .._clip_transformer import form_of
 from .._parallel import work_through
-from .._params import FLAG, NONE, Rule, check_params, integer
+from .._params import FLAG, NONE, WORKERS, Rule, check_params, integer
 from .._report import text_table
 from .._resampling import resampled
-from ..audio import open_channels
+from ..audio import checked_path, open_channels
 from ..exceptions import AudioError
 from ._collection import counted
 
@@ -30,7 +30,7 @@ _IN_A_ROW = 3  # samples at full scale that make a clipped place
 _LISTED = 10  # clips of a kind that a text names
 
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
-    "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
+    "n_jobs": (NONE, WORKERS),
     "verbose": (integer(0), FLAG),
 }
 
@@ -243,7 +243,8 @@ def _heard(position: int, clip: Any) -> _Heard | AudioError:
 def _format_of(clip: Any) -> tuple[str, str]:
     if not isinstance(clip, str | os.PathLike):
         return "", ""
-    info = soundfile.info(os.fsencode(clip) if os.name != "nt" else os.fspath(clip))
+    path = checked_path(clip)
+    info = soundfile.info(os.fsencode(path) if os.name != "nt" else path)
     return info.format, info.subtype
 
 
