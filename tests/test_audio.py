@@ -319,6 +319,14 @@ def test_what_is_returned_is_no_view_of_what_was_given():
         np.testing.assert_array_equal(y, before)
 
 
+def test_a_file_named_like_standard_input_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("-").write_bytes(encode(noise(100), 22050))
+    code = "import soundclf; print(len(soundclf.load_clip('-')))"
+    done = subprocess.run([sys.executable, "-c", code], input="no sound", capture_output=True, text=True)
+    assert done.stdout == "100\n", done.stderr
+
+
 def test_a_file_object_may_have_any_name(tmp_path):
     encoded = encode(noise(100), 22050)
     (tmp_path / "sound.raw").write_bytes(encoded)
@@ -742,6 +750,10 @@ BAD_FILES = {
 }
 BAD_ARRAYS = {
     "no samples": (np.zeros(0), "it holds no samples"),
+    "lists of several lengths": (
+        ([[0.5, 0.5], [0.5]], 8000),
+        r"its samples are lists of several lengths, where \(n,\) or \(channels, n\) is expected",
+    ),
     "no samples in two channels": ((np.zeros((2, 0)), 8000), "it holds no samples"),
     "no channels": ((np.zeros((0, 9)), 8000), "it has no channels"),
     "integers": (
@@ -888,6 +900,7 @@ NO_CLIPS = {
     "no rate": ((noise(9), None), f"{PAIR}(ndarray, NoneType)"),
     "rate True": ((noise(9), True), f"{PAIR}(ndarray, bool)"),
     "two rates": ((noise(9), [8000, 8000]), f"{PAIR}(ndarray, list)"),
+    "rates in lists of several lengths": ((noise(9), [[8000], [8000, 8000]]), f"{PAIR}(ndarray, list)"),
     "complex": (np.zeros(9, complex), "samples must be floats, got an array of type complex128"),
     "array of paths": (np.array(["a.wav"]), "samples must be floats, got an array of type <U5"),
     "(path, sr)": (("a.wav", 8000), "samples must be floats, got an array of type <U5"),

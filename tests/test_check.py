@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import shutil
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -88,6 +90,16 @@ def test_clips_in_other_forms_than_files(clips):
     assert found.channels.tolist() == [2] * 4
     rows = check_clips({"data": np.stack([tone(22050), 0 * tone(22050)])})
     assert (rows.duration.tolist(), rows.silent.tolist()) == ([1.0, 1.0], [False, True])
+    pandas = pytest.importorskip("pandas")
+    frame = check_clips({"data": pandas.DataFrame(np.stack([tone(22050), 0 * tone(22050)])), "target": ["a", "b"]})
+    assert (frame.duration.tolist(), frame.silent.tolist()) == ([1.0, 1.0], [False, True])
+
+
+def test_a_file_named_like_standard_input_is_a_file(tmp_path):
+    Path(wav(tmp_path / "a.wav", tone())).rename(tmp_path / "-")
+    code = "from soundclf.datasets import check_clips; print(check_clips({'data': ['-']}).format.tolist())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, input="no sound", capture_output=True, text=True)
+    assert done.stdout == "['WAV PCM_16']\n", done.stderr
 
 
 @pytest.mark.parametrize("level", [0.0, 0.7, -1.0])

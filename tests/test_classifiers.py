@@ -799,6 +799,67 @@ def test_an_optimizer_object_is_not_changed(blobs):
     assert clf.fit(*blobs).history_["loss"][-1] < 3
 
 
+OPTIMIZERS = {
+    "clipnorm": lambda keras: keras.optimizers.Adam(0.01, clipnorm=0.01),
+    "global_clipnorm": lambda keras: keras.optimizers.Adam(0.01, global_clipnorm=0.01),
+    "clipvalue": lambda keras: keras.optimizers.AdamW(0.01, clipvalue=0.001),
+    "weight decay": lambda keras: keras.optimizers.AdamW(0.01, weight_decay=1.0),
+    "amsgrad": lambda keras: keras.optimizers.Adam(0.01, amsgrad=True),
+    "beta and epsilon": lambda keras: keras.optimizers.Adam(0.01, beta_1=0.5, beta_2=0.7, epsilon=0.1),
+    "average": lambda keras: keras.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.5, ema_overwrite_frequency=2),
+    "scaled loss": lambda keras: keras.optimizers.Adam(0.01, loss_scale_factor=1024.0),
+    "accumulated gradients": lambda keras: keras.optimizers.Adam(0.01, gradient_accumulation_steps=2),
+    "schedule": lambda keras: keras.optimizers.AdamW(keras.optimizers.schedules.ExponentialDecay(0.01, 2, 0.5)),
+    "function": lambda keras: keras.optimizers.Adam(lambda: 0.01),
+    "optimizer within": lambda keras: keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.01)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_object_trains_as_in_keras(blobs, name):
+    import keras
+
+    started = []
+
+    class Start(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            started.append(self.model.get_weights())
+
+        def __deepcopy__(self, memo):
+            return self
+
+    X, y = StandardScaler().fit_transform(blobs[0]), blobs[1]
+    settings = {"dropout": 0.0, "average": False, "batch_size": len(y), "normalize": False}
+    clf = small(optimizer=OPTIMIZERS[name](keras), callbacks=[Start()], **settings).fit(X, y)
+    model = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(3)])
+    model.set_weights(started[0])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(OPTIMIZERS[name](keras), loss, auto_scale_loss=False)
+    for _ in range(5):
+        model.train_on_batch(X, np.searchsorted(clf.classes_, y))
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    kept = [array[0] for layer in zip(clf.coefs_, clf.intercepts_, strict=True) for array in layer]
+    for ours, theirs, before in zip(kept, model.get_weights(), started[0], strict=True):
+        assert (theirs != before).any()
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
+
+
+def test_conditions_in_an_optimizer_wait_for_no_thread_that_is_not_there():
+    # With TensorFlow's pool of a single core, one condition in the graph was enough to wait for ever.
+    code = """
+import keras, numpy as np, tensorflow as tf
+from soundclf import DenseAudioClassifier
+tf.config.threading.set_inter_op_parallelism_threads(1)
+rates = keras.optimizers.schedules.CosineDecay(0.0, 20, warmup_target=0.1, warmup_steps=5)
+optimizer = keras.optimizers.SGD(rates, gradient_accumulation_steps=2)
+clf = DenseAudioClassifier((4,), n_networks=1, epochs=3, optimizer=optimizer, random_state=0)
+print(len(clf.fit(np.eye(8), np.arange(8) % 2).history_["loss"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "3\n", done.stderr
+
+
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 

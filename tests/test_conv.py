@@ -109,6 +109,56 @@ def test_two_dimensions_are_spectra_of_one_frame(spectra):
         small().fit(X[:, :, :, np.newaxis], y)
 
 
+@pytest.mark.parametrize("shape", [(6, 0, 10), (6, 12, 0), (6, 12, 0, 1)], ids=str)
+def test_spectra_without_bands_or_frames(spectra, shape):
+    sentence = "at least one band and one frame, got an array of shape" if len(shape) == 3 else "4 dimensions"
+    with pytest.raises(ValueError, match=sentence):
+        small().fit(np.zeros(shape), np.arange(6) % 2)
+    with pytest.raises(ValueError, match="at least one band and one frame"):
+        small().fit(*spectra).predict(spectra[0][:, :, :0])
+
+
+def test_the_process_wide_order_of_axes_is_not_ours(spectra):
+    import keras
+
+    settings = {"channels": (5, 3), "epochs": 2}
+    expected = small(**settings).fit(*spectra).predict_proba(spectra[0])
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_first")
+    try:
+        clf = small(**settings, callbacks=[keras.callbacks.Callback()]).fit(*spectra)  # which shares no graph
+        model = clf.model_
+    finally:
+        keras.config.set_image_data_format(before)
+    np.testing.assert_array_equal(clf.predict_proba(spectra[0]), expected)
+    np.testing.assert_allclose(model.predict(spectra[0], verbose=0), expected, atol=2e-5)
+
+
+def test_many_validation_rows_are_judged_as_few_are():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(500, 64, 80)).astype(np.float32), np.arange(500) % 2  # more than are judged in a call
+    clf = small(epochs=1).fit(X[:20], y[:20], X_val=X, y_val=y)
+    losses = -np.log(clf.predict_proba(X)[np.arange(500), y])
+    assert clf.history_["val_loss"] == pytest.approx([losses.mean()], rel=1e-4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no resource module here")
+def test_validation_rows_take_little_more_memory_than_they_are():
+    code = """
+import resource, sys, numpy as np
+from soundclf import ConvAudioClassifier
+X, y = np.random.default_rng(0).normal(size=(800, 64, 200)).astype(np.float32), np.arange(800) % 2
+clf = ConvAudioClassifier((32,), epochs=1, random_state=0)
+peaks = []
+for passed in ({}, {"X_val": X, "y_val": y}):
+    clf.fit(X[:16], y[:16], **passed)
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+print(peaks[1] - peaks[0] < 7 * X.nbytes)  # all at once they took 10 times as much
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "True\n", done.stderr
+
+
 def test_fits_are_identical_for_one_random_state(spectra):
     assert_same(small().fit(*spectra), small().fit(*spectra))
     other = small(random_state=1).fit(*spectra)

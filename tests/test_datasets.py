@@ -100,6 +100,12 @@ def test_one_clip_is_a_vector_of_one(tmp_path):
     check_form(load_audio_folder(fill(tmp_path, "a/1.wav")), 1, groups=False)
 
 
+def test_folds_with_underscores_are_no_numbers(tmp_path):
+    sounds = load_audio_folder(fill(tmp_path, "a/1_23-x.wav", "a/12_3-x.wav", "a/4_5-x.wav"), fold=r"(.+)-")
+    assert sounds.fold.tolist() == ["12_3", "1_23", "4_5"]
+    assert sounds.cv.get_n_splits() == 3
+
+
 def test_what_is_hidden_or_of_another_kind_is_ignored_and_counted(folder):
     others = [".DS_Store", ".git/a/1.wav", "a.wav", "cat/.1.wav", "cat/.wav", "cat/2.txt", "cat/wav", "dog/.x/y/3.wav"]
     sounds = load_audio_folder(fill(folder, *others))

@@ -132,6 +132,12 @@ class Said(ClassifierMixin, BaseEstimator):
         return self.classes_[(X[:, 0] > 0.5).astype(int)]
 
 
+def test_results_can_be_compared_and_hashed(rows):
+    first, other = judged(rows), judged(rows)
+    assert first != other
+    assert len({first, other, first}) == 2
+
+
 def test_calibration_error_by_hand():
     claims = [0.95, 0.97, 0.99, 0.60, 0.61, 0.2, 1.0, 0.5]
     target = [1, 1, 0, 1, 0, 0, 1, 0]

@@ -8,6 +8,7 @@ import warnings
 import librosa
 import numpy as np
 import pytest
+import sklearn
 import soundfile
 from scipy import stats
 from sklearn.base import clone
@@ -79,6 +80,20 @@ def test_the_chosen_ones_come_in_the_chosen_order(sounds):
     np.testing.assert_array_equal(
         some, [*everything[15:20], *everything[:5], centroid[3], centroid[0], flatness[3], flatness[0]]
     )
+
+
+def test_mel_spectra_stay_arrays_where_tables_are_asked_for(sounds):
+    transformer = LogMelTransformer(0.5, n_mels=8)
+    expected = transformer.transform(sounds[:1])
+    with sklearn.config_context(transform_output="pandas"):
+        np.testing.assert_array_equal(transformer.transform(sounds[:1]), expected, strict=True)
+    assert not hasattr(transformer, "set_output")
+
+
+@pytest.mark.parametrize("descriptors", [{"centroid", "flatness"}, iter(["centroid"])], ids=["set", "iterator"])
+def test_names_without_an_order_or_for_one_reading_are_refused(sounds, descriptors):
+    with pytest.raises(ParameterError, match=r"'descriptors' parameter of .* must be a list of 'log_mel', 'contrast'"):
+        MFCCStatisticsTransformer(descriptors=descriptors).transform(sounds[:1])
 
 
 def test_names_tell_the_columns(sounds):

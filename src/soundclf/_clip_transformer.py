@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from ._cache import MEMORY_RULES, FeatureCache, folder_of
 from ._parallel import work_through
-from ._params import FLAG, NONE, Rule, check_params, integer, names, real
+from ._params import FLAG, NONE, WORKERS, Rule, check_params, integer, names, real
 from .audio import RES_TYPES, check_res_type, stream_clip, versions
 from .exceptions import AudioError, AudioWarning
 
@@ -43,7 +43,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         "duration": (NONE, real(0, closed="neither")),
         "on_error": (names(["raise", "nan"]),),
         "memory": MEMORY_RULES,
-        "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
+        "n_jobs": (NONE, WORKERS),
         "verbose": (integer(0), FLAG),
     }
 

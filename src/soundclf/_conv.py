@@ -59,14 +59,15 @@ class ConvArchitecture:
 
     def _pooled(self, keras: Any, inputs: Any, suffix: str) -> Any:
         layers, kind = keras.layers, {"dtype": "float32"}
+        order = {"data_format": "channels_last"}  # whatever the process-wide one is
         x = layers.Reshape((self.n_bands, -1, 1), **kind, name=f"picture{suffix}")(inputs)
         for i, channels in enumerate(self.channels, start=1):
             name = f"convolution_{i}{suffix}"
-            x = layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False, **kind, name=name)(x)
+            x = layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False, **order, **kind, name=name)(x)
             x = layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, **kind, name=f"normalise_{i}{suffix}")(x)
             x = layers.ReLU(**kind, name=f"relu_{i}{suffix}")(x)
-        loudest = layers.GlobalMaxPooling1D(**kind, name=f"loudest{suffix}")
-        average = layers.GlobalAveragePooling1D(**kind, name=f"average{suffix}")
+        loudest = layers.GlobalMaxPooling1D(**order, **kind, name=f"loudest{suffix}")
+        average = layers.GlobalAveragePooling1D(**order, **kind, name=f"average{suffix}")
         bands = keras.ops.mean(x, axis=1)
         return layers.Add(**kind, name=f"pooled{suffix}")([loudest(bands), average(bands)])
 

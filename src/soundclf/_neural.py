@@ -487,7 +487,7 @@ def _structure(name: str, value: Any) -> Any:
         return None  # any will do
     if name == "optimizer" and not isinstance(value, str):
         config = value.get_config()
-        rate = config.pop("learning_rate")
+        rate = config.pop("learning_rate", None)
         return type(value), config | {"learning_rate": rate if isinstance(rate, dict) else None, "name": None}
     return value
 

@@ -6,7 +6,7 @@ import difflib
 import math
 import numbers
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from .exceptions import ParameterError
 
-__all__ = ["FLAG", "FOLDER", "NONE", "Rule", "check_params", "integer", "listed", "names", "real", "several"]
+__all__ = ["FLAG", "FOLDER", "NONE", "WORKERS", "Rule", "check_params", "integer", "listed", "names", "real", "several"]
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def names(allowed: Iterable[str]) -> Rule:
 
 
 def several(allowed: Iterable[str], least: int = 0) -> Rule:
-    """A list of different strings from a closed list."""
+    """A list of different strings from a closed list; sets have no order, and what can be read once is then empty."""
     known = tuple(allowed)
 
     def holds(value: Any) -> bool:
-        if isinstance(value, str) or not isinstance(value, Iterable):
+        if isinstance(value, str | Set | Iterator) or not isinstance(value, Iterable):
             return False
         items = list(value)
         return len(items) >= least and len(set(map(str, items))) == len(items) and all(item in known for item in items)
@@ -85,6 +85,7 @@ def _is_bool(value: Any) -> bool:
 
 FLAG = Rule("True or False", _is_bool)
 NONE = Rule("None", lambda v: v is None)
+WORKERS = Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)
 FOLDER = Rule(
     "the path of a folder", lambda v: isinstance(v, str | os.PathLike) and isinstance(os.fspath(v), str) and v != ""
 )

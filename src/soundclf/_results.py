@@ -16,7 +16,7 @@ __all__ = ["Comparison", "Evaluation"]
 _SPACIOUS = 20  # classes up to which the cells of a drawn confusion matrix have room for large numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """What an estimator achieves on clips it was not trained on.
 
@@ -157,7 +157,7 @@ class Evaluation:
         return display
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """How estimators differ on the same splits.
 

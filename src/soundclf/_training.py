@@ -114,8 +114,8 @@ def train(
         network.load(state)
         start = state
         if not isinstance(architecture.optimizer, str):
-            learning_rate = architecture.optimizer.get_config()["learning_rate"]
-        if isinstance(learning_rate, numbers.Real):  # not a schedule
+            learning_rate = architecture.optimizer.get_config().get("learning_rate")
+        if isinstance(learning_rate, numbers.Real):  # neither a schedule nor that of an optimizer within
             network.model.optimizer.learning_rate = learning_rate
         checkpoint = None
         if schedule.checkpoint is not None:

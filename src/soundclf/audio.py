@@ -214,13 +214,21 @@ def _no_clip(clip: Any) -> TypeError:
 
 
 def _from_pair(clip: tuple[Any, ...], duration: float | None, form: _Form) -> _Opened:
-    if len(clip) != 2 or np.ndim(clip[1]) or np.asarray(clip[1]).dtype.kind not in "iuf":
+    if len(clip) != 2 or not _is_number(clip[1]):
         given = ", ".join(type(item).__name__ for item in clip)
         raise TypeError(f"a tuple as a clip must be (array, sr), got ({given})")
     rate = float(clip[1])
     if not (np.isfinite(rate) and rate > 0):
         raise AudioError(f"its sampling rate is {rate:g}, which is not a number of Hz above 0")
-    return rate, _from_array(np.asarray(clip[0]), rate, duration, form, channels=True)
+    try:
+        samples = np.asarray(clip[0])
+    except ValueError:
+        raise AudioError("its samples are lists of several lengths, where (n,) or (channels, n) is expected") from None
+    return rate, _from_array(samples, rate, duration, form, channels=True)
+
+
+def _is_number(rate: Any) -> bool:
+    return not isinstance(rate, list | tuple) and np.ndim(rate) == 0 and np.asarray(rate).dtype.kind in "iuf"
 
 
 def _from_array(
@@ -354,7 +362,7 @@ def checked_path(clip: str | os.PathLike[str]) -> str:
         raise AudioError("it is a directory, not a file")
     if not stat.S_ISREG(mode):  # a pipe or a device could be read for ever
         raise AudioError("it is not a regular file")
-    return path
+    return os.path.join(".", path) if path == "-" else path  # noqa: PTH118 - which to libsndfile is standard input
 
 
 def contents(file: Any) -> bytes:

@@ -47,8 +47,9 @@ class DenseAudioClassifier(NeuralClassifier):
         Whether to standardise each feature to zero mean and unit variance over the training rows. Features of sounds
         differ in scale by orders of magnitude, and networks train badly on them as they are.
     optimizer : str or keras.optimizers.Optimizer, default="adam"
-        The name of a Keras optimizer, or an optimizer object, which is copied for every fit. An object has to be
-        imported from Keras to be loaded again; a name keeps fitted classifiers free of TensorFlow.
+        The name of a Keras optimizer, or an optimizer object, which is copied for every fit, as Keras copies: without
+        what its ``exclude_from_weight_decay`` was told. An object has to be imported from Keras to be loaded again; a
+        name keeps fitted classifiers free of TensorFlow.
     learning_rate : float > 0, default=0.001
         Step size of an optimizer given by name; an optimizer object brings its own.
     epochs : int >= 1, default=50
@@ -468,4 +469,6 @@ def _spectra(X: np.ndarray) -> np.ndarray:
     """Give X as ``(n_samples, n_bands, n_frames)``."""
     if X.ndim > 3:
         raise ValueError(f"X must be of shape (n_samples, n_bands, n_frames), got an array of {X.ndim} dimensions")
+    if not X.size:
+        raise ValueError(f"X must have at least one band and one frame, got an array of shape {X.shape}")
     return X if X.ndim == 3 else X[:, :, np.newaxis]

@@ -24,7 +24,7 @@ from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from ._clip_transformer import ClipTransformer
 from ._leaks import find_duplicates, find_leaks, pairs_of, splits_of, taken, warn_of_leaks
-from ._params import FLAG, NONE, Rule, check_params, integer, listed, real
+from ._params import FLAG, NONE, WORKERS, Rule, check_params, integer, listed, real
 from ._results import Comparison, Evaluation
 from ._rows import known_groups
 from ._scores import calibration_error, intervals, scores_of
@@ -37,7 +37,7 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "n_bootstrap": (integer(1),),
     "confidence_level": (real(0, 1, closed="neither"),),
     "random_state": (NONE, integer(0, 2**32)),
-    "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
+    "n_jobs": (NONE, WORKERS),
     "verbose": (integer(0), FLAG),
 }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import os
 import sys
 import threading
@@ -25,6 +26,7 @@ __all__ = ["Architecture", "Network", "TrainingState", "borrowed", "build_keras_
 
 _POOL_SIZE = 4
 _MASKS = 1 << 22  # of the hidden layers' outputs that dropout decides on before a call of the graph; a byte each
+_JUDGED = 1 << 21  # numbers in the rows that are judged in a call; convolutions make ten times as many of them
 _pool: list[Network] = []
 _wrapper_base: list[type] = []
 _pids: list[int] = []
@@ -168,7 +170,7 @@ def _make_optimizer(keras: Any, optimizer: Any) -> Any:
 
 
 def _fused(keras: Any, optimizer: Any) -> Any:
-    """Give an optimizer that does the same with fewer operations, where there is one: Adam's update in three.
+    """Make an optimizer do the same with fewer operations, where that is possible: Adam's update in three.
 
     The update of Keras' Adam takes a dozen passes over each variable, and a quarter of a small network's time. The
     operations of others do parts of it in one pass each: gradient descent moves a mean, and Adagrad divides by a root.
@@ -189,7 +191,7 @@ def _fused(keras: Any, optimizer: Any) -> Any:
                 mean, square = self._momentums[i].value, self._velocities[i].value
                 dtype = weights.dtype
                 if dtype not in rates:
-                    step, rate = tf.cast(self.iterations.value + 1, dtype), tf.cast(learning_rate, dtype)
+                    step, rate = tf.cast(self.iterations + 1, dtype), tf.cast(learning_rate, dtype)
                     first, second = (tf.pow(tf.cast(beta, dtype), step) for beta in (self.beta_1, self.beta_2))
                     rates[dtype] = rate * tf.sqrt(1 - second) / (1 - first)
                 g = tf.cast(gradient, dtype)
@@ -208,7 +210,8 @@ def _fused(keras: Any, optimizer: Any) -> Any:
 
     for name in ("__module__", "__name__", "__qualname__"):  # a callback that saves the model saves it with Keras' Adam
         setattr(Fused, name, getattr(kind, name))
-    return Fused.from_config(optimizer.get_config())
+    optimizer.__class__ = Fused  # rather than a new one: not all that it was told is in its configuration
+    return optimizer
 
 
 class Network:
@@ -318,8 +321,13 @@ class Network:
 
     def judge_rows(self, rows: tuple[Any, Any, Any], weights: list[np.ndarray]) -> tuple[float, float]:
         """Give the same sums for rows judged by given weights, without touching those of the model."""
-        with self._one_thread():
-            sums = self._judge_graph(*rows, weights)
+        n_rows, *shape = rows[0].shape
+        per_call = max(1, _JUDGED // math.prod(shape))
+        sums = np.zeros(2)
+        for first in range(0, n_rows, per_call):
+            part = [values[first : first + per_call] for values in rows]
+            with self._one_thread():
+                sums += [float(value) for value in self._judge_graph(*part, weights)]
         return float(sums[0]), float(sums[1])
 
     def _judge(self, X: Any, y: Any, sample_weight: Any, weights: Any) -> Any:
@@ -334,8 +342,11 @@ class Network:
         """Run the operations of a graph one after the other: for networks of this size a second thread only waits.
 
         So a fit keeps one core busy, and as many fits as there are cores run side by side. TensorFlow's own settings
-        for the process stay as they are.
+        for the process stay as they are. Objects of optimizers may bring conditions (schedules, accumulated gradients),
+        each of which would wait for a thread of TensorFlow's pool while it holds one: with few cores, for ever.
         """
+        if not isinstance(self._architecture.optimizer, str):
+            return contextlib.nullcontext()
         return self.tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR")
 
     def initial_state(self, seeds: Iterator[int]) -> TrainingState:

@@ -73,7 +73,7 @@ def make_classifier(
     n_jobs : int, default=None
         Number of threads over clips, as for :class:`MFCCMeanTransformer`.
     random_state : int, RandomState instance or None, default=None
-        Determines the training of the networks.
+        Determines the training of the networks and the trees.
     verbose : int, default=0
         With 1 or more, progress bars over clips and epochs.
 

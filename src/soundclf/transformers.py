@@ -286,13 +286,14 @@ class MFCCStatisticsTransformer(ClipTransformer):
         ]
 
 
-class LogMelTransformer(ClipTransformer):
+class LogMelTransformer(ClipTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Mel spectra of sounds in decibels, all of the same size.
 
     Every clip becomes a matrix of bands and frames, for networks that look at spectra as at pictures. It is brought to
     the same duration first: a longer one is cut, a shorter one repeated from its start (or followed by silence). The
     numbers equal those of ``librosa.power_to_db(librosa.feature.melspectrogram(y=y, sr=sr, ...))`` of those samples.
-    The transformer learns nothing and works without being fitted.
+    The transformer learns nothing and works without being fitted. Three dimensions fit into no DataFrame, so it has no
+    ``set_output``.
 
     Parameters
     ----------

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from .._clip_transformer import form_of
 from .._parallel import work_through
-from .._params import FLAG, NONE, Rule, check_params, integer
+from .._params import FLAG, NONE, WORKERS, Rule, check_params, integer
 from .._report import text_table
 from .._resampling import resampled
-from ..audio import open_channels
+from ..audio import checked_path, open_channels
 from ..exceptions import AudioError
 from ._collection import counted
 
@@ -30,7 +30,7 @@ _IN_A_ROW = 3  # samples at full scale that make a clipped place
 _LISTED = 10  # clips of a kind that a text names
 
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
-    "n_jobs": (NONE, Rule("an integer other than 0", lambda v: integer().holds(v) and v != 0)),
+    "n_jobs": (NONE, WORKERS),
     "verbose": (integer(0), FLAG),
 }
 
@@ -156,7 +156,8 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
     if not isinstance(dataset, Mapping) or "data" not in dataset:
         raise ValueError('dataset must be a Bunch or a dict with "data", as the loaders of soundclf.datasets give')
     if form_of(dataset["data"]) == "samples":
-        clips: list[Any] = [np.asarray(row, float) for row in dataset["data"]]
+        rows = dataset["data"].to_numpy() if hasattr(dataset["data"], "iloc") else dataset["data"]
+        clips: list[Any] = [np.asarray(row, float) for row in rows]
     else:
         clips = list(dataset["data"])
     target = None if dataset.get("target") is None else np.asarray(dataset["target"])
@@ -175,7 +176,7 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
             return True
 
         work_through(_heard, clips, keep, n_jobs)
-    rows = [found.get(position, _Heard()) for position in range(len(clips))]
+    heard = [found.get(position, _Heard()) for position in range(len(clips))]
     sounds: dict[bytes, list[int]] = {}
     for position in sorted(found):
         sounds.setdefault(found[position].sum, []).append(position)
@@ -183,13 +184,13 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
         clips=np.array([*clips, None], dtype=object)[:-1],  # None keeps NumPy from looking into the clips
         target=target,
         errors={position: errors[position] for position in sorted(errors)},
-        duration=np.array([row.duration for row in rows]),
-        rate=np.array([row.rate for row in rows]),
-        channels=np.array([row.channels for row in rows], np.intp),
-        format=np.array([row.format for row in rows], str),
-        peak=np.array([row.peak for row in rows]),
-        silent=np.array([row.silent for row in rows], bool),
-        clipped=np.array([row.clipped for row in rows], np.intp),
+        duration=np.array([row.duration for row in heard]),
+        rate=np.array([row.rate for row in heard]),
+        channels=np.array([row.channels for row in heard], np.intp),
+        format=np.array([row.format for row in heard], str),
+        peak=np.array([row.peak for row in heard]),
+        silent=np.array([row.silent for row in heard], bool),
+        clipped=np.array([row.clipped for row in heard], np.intp),
         duplicates=[positions for positions in sounds.values() if len(positions) > 1],
     )
 
@@ -242,7 +243,8 @@ def _heard(position: int, clip: Any) -> _Heard | AudioError:
 def _format_of(clip: Any) -> tuple[str, str]:
     if not isinstance(clip, str | os.PathLike):
         return "", ""
-    info = soundfile.info(os.fsencode(clip) if os.name != "nt" else os.fspath(clip))
+    path = checked_path(clip)
+    info = soundfile.info(os.fsencode(path) if os.name != "nt" else path)
     return info.format, info.subtype
 
 

@@ -99,10 +99,12 @@ def collected(
 
 def _numbers(values: Sequence[Any]) -> Sequence[Any]:
     """Read whole numbers where all values are such."""
+    texts = [str(value) for value in values]
     try:
-        return [int(str(value)) for value in values]
+        numbers = [int(text) for text in texts]
     except ValueError:
-        return [str(value) for value in values]
+        return texts
+    return texts if any("_" in text for text in texts) else numbers  # to Python, 1_23 and 12_3 are one number
 
 
 def _data_frame(columns: Any, rows: np.ndarray, numbers: bool) -> Any:
