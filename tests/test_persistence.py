@@ -395,6 +395,16 @@ def test_other_versions_are_told_of_once(versions, told, path):
     assert caught[0].filename == __file__
 
 
+def test_a_warning_of_other_versions_stays_one_short_line(path):
+    soundclf.save(LogisticRegression(), path)
+    _retold(path, versions={"scikit-learn": "1\n2" + "x" * 10**6})
+    with pytest.warns(ModelWarning) as caught:
+        soundclf.load(path)
+    (text,) = (str(warning.message) for warning in caught)
+    assert len(text) < 1300
+    assert "\n" not in text
+
+
 def test_a_file_of_a_later_format_is_refused(path):
     soundclf.save(LogisticRegression(), path)
     _retold(path, format=2, versions={"soundclf": "99.1.0"})
