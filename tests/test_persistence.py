@@ -467,6 +467,10 @@ def _refused():
         "sparse": (SVC().fit(scipy.sparse.csr_array(X), y), r"can hold scipy\.sparse\._csr\.csr_"),
         "bytes": (FunctionTransformer(kw_args={"a": b"b"}), r"can hold builtins\.bytes \(model\.kw_args\.a\)"),
         "flags": (LogisticRegression(class_weight={True: 1, False: 2}), r"class_weight has keys .*\(builtins\.bool\)"),
+        "a tree of neighbours": (
+            KNeighborsClassifier(1).fit(X, y),
+            r"no model file can .*_kd_tree\.KDTree \(model\._tree\)",
+        ),
         "keys": (FunctionTransformer(kw_args={1: 1, "1": 2}), r"kw_args has keys that no .*\(alike in JSON\)"),
         "boosting": (GradientBoostingClassifier(n_estimators=1).fit(X, y), r"\.GradientBoostingClassifier \(model\)"),
         "itself": (itself, "nested too deeply, or in themselves"),

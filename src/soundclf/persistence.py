@@ -78,7 +78,8 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
     Notes
     -----
     File-system paths and numbers of workers (``memory``, ``checkpoint``, ``n_jobs``) of all steps are not written. A
-    file of more than 1 GiB is refused, as :func:`load` would refuse it.
+    file of more than 1 GiB is refused, as :func:`load` would refuse it. No file can hold the trees in which
+    scikit-learn looks for neighbours among few features: pass ``algorithm="brute"``.
 
     Examples
     --------
