@@ -39,7 +39,13 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import soundclf
-from soundclf import DenseAudioClassifier, MFCCMeanTransformer, ModelError
+from soundclf import (
+    DenseAudioClassifier,
+    LogMelTransformer,
+    MFCCMeanTransformer,
+    MFCCStatisticsTransformer,
+    ModelError,
+)
 
 
 def touched(*args):
@@ -398,6 +404,30 @@ def test_methods_of_scikit_learn_are_not_replaced_either(path):
 def test_messages_stay_short(path):
     assert len(refused(write(path, logistic(x=kind("FunctionNode", "os." + "x" * 10**6))))) < 1100
     assert len(refused(write(path, logistic(**{"x" * 10**6: plain([])})))) < 1100
+
+
+LARGE = {  # that would need gigabytes for a clip of five seconds
+    "a clip repeated for a month": LogMelTransformer(3e6, hop_length=2**30),
+    "bands of no bins": MFCCMeanTransformer(1, n_fft=1, n_mels=2**18),
+    "bands of many frames": MFCCMeanTransformer(1, n_fft=64, n_mels=2**17),
+    "a transform of bands": MFCCStatisticsTransformer(30_000, n_fft=512, n_mels=30_000),
+    "a window of an hour": MFCCMeanTransformer(1, n_fft=2**26, n_mels=1),
+}
+
+
+@pytest.mark.parametrize("name", list(LARGE))
+def test_transformers_that_would_exhaust_the_memory_are_refused(name, path):
+    assert "features so large that one clip could exhaust the memory" in refused(stranger(path, LARGE[name]))
+
+
+def test_large_transformers_are_not_refused(path):
+    for large in (
+        LogMelTransformer(60.0, sr=96000, n_fft=16384, hop_length=1024, n_mels=512),
+        MFCCStatisticsTransformer(128, n_fft=65536, n_mels=512),
+        MFCCMeanTransformer(n_fft=32),
+    ):
+        soundclf.save(large, path)
+        assert soundclf.load(path).get_params() == large.get_params()
 
 
 @pytest.mark.parametrize("schema", [plain(1), sequence(logistic()), mapping({}), kind("TypeNode", "builtins.int")])

@@ -28,7 +28,9 @@ _GENERAL = {"n_features_in_", "feature_names_in_", "_sklearn_output_config"}
 _LEARNED = {  # by a NeuralClassifier
     *("classes_", "history_", "best_epoch_", "mean_", "scale_", "_averages", "_network", "_states", "_seen"),
 }
-_MOST_NUMBERS = 2**27  # in the filters, or the features of one clip, of a transformer
+_LOT = 2**18  # samples whose spectra are computed together
+_MOST_IN_SPECTRA = 2**25  # numbers in filters, transforms of bands, and bands of a lot of spectra
+_MOST_NUMBERS = 2**27  # in the features of one clip, and samples that it is repeated to
 _MOST_HZ = 2**24
 
 
@@ -150,8 +152,11 @@ def _check_transformer(part: ClipTransformer, where: Place) -> None:
     _check_attributes(part, where, _GENERAL)
     values = {name: getattr(part, name) for name in type(part)._parameters}
     _check_parameters(part, where, values)
-    filters = int(values.get("n_mels", 1)) * int(values.get("n_fft", 1))
-    if max(filters, math.prod(part._shape())) > _MOST_NUMBERS or values["sr"] > _MOST_HZ:
+    n_fft, n_mels = int(values.get("n_fft", 1)), int(values.get("n_mels", 1))
+    spectra = n_mels * max(n_fft, n_mels, _LOT // n_fft)
+    n_samples = values["duration"] * values["sr"] if "fill" in values else 0
+    n_numbers = max(n_samples, math.prod(part._shape()))
+    if spectra > _MOST_IN_SPECTRA or n_numbers > _MOST_NUMBERS or values["sr"] > _MOST_HZ:
         raise ModelError(f"{where} is set to features so large that one clip could exhaust the memory")
 
 
