@@ -17,23 +17,35 @@ import zipfile
 import numpy as np
 import pytest
 import sklearn
+import skops.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.cluster import KMeans
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
 )
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors, RadiusNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import soundclf
-from soundclf import DenseAudioClassifier, MFCCMeanTransformer, ModelError
+from soundclf import (
+    DenseAudioClassifier,
+    LogMelTransformer,
+    MFCCMeanTransformer,
+    MFCCStatisticsTransformer,
+    ModelError,
+)
 
 
 def touched(*args):
@@ -394,6 +406,30 @@ def test_messages_stay_short(path):
     assert len(refused(write(path, logistic(**{"x" * 10**6: plain([])})))) < 1100
 
 
+LARGE = {  # that would need gigabytes for a clip of five seconds
+    "a clip repeated for a month": LogMelTransformer(3e6, hop_length=2**30),
+    "bands of no bins": MFCCMeanTransformer(1, n_fft=1, n_mels=2**18),
+    "bands of many frames": MFCCMeanTransformer(1, n_fft=64, n_mels=2**17),
+    "a transform of bands": MFCCStatisticsTransformer(30_000, n_fft=512, n_mels=30_000),
+    "a window of an hour": MFCCMeanTransformer(1, n_fft=2**26, n_mels=1),
+}
+
+
+@pytest.mark.parametrize("name", list(LARGE))
+def test_transformers_that_would_exhaust_the_memory_are_refused(name, path):
+    assert "features so large that one clip could exhaust the memory" in refused(stranger(path, LARGE[name]))
+
+
+def test_large_transformers_are_not_refused(path):
+    for large in (
+        LogMelTransformer(60.0, sr=96000, n_fft=16384, hop_length=1024, n_mels=512),
+        MFCCStatisticsTransformer(128, n_fft=65536, n_mels=512),
+        MFCCMeanTransformer(n_fft=32),
+    ):
+        soundclf.save(large, path)
+        assert soundclf.load(path).get_params() == large.get_params()
+
+
 @pytest.mark.parametrize("schema", [plain(1), sequence(logistic()), mapping({}), kind("TypeNode", "builtins.int")])
 def test_what_is_no_estimator_is_refused(schema, path):
     assert "must be a scikit-learn estimator" in refused(write(path, schema))
@@ -562,6 +598,136 @@ def test_seeds_of_random_generators_are_checked(rows, path):
         assert "random generator" in refit(path, clf, change)
 
 
+def stranger(path, model):
+    """Write a model as save would, if it looked at nothing."""
+    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(model))) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    return write(path, json.loads(members.pop("schema.json")), members)
+
+
+def having(model, **attributes):
+    for name, value in attributes.items():
+        setattr(model, name, value)
+    return model
+
+
+def endless_tree():
+    """A tree over a thousand million features, consistent in itself."""
+    tree = DecisionTreeClassifier().fit([[0.0], [1.0]], ["a", "b"]).tree_
+    state = tree.__getstate__()
+    state["nodes"]["feature"][0] = 10**9 - 1
+    wide = type(tree)(10**9, np.array([2]), 1)
+    wide.__setstate__(state)
+    return wide
+
+
+def neighbours(rows, **attributes):
+    return having(KNeighborsClassifier(algorithm="brute", metric="manhattan").fit(*rows), **attributes)
+
+
+def by_function(rows, kernel, **attributes):
+    return having(SVC(kernel="linear").fit(*rows), kernel=kernel, shape_fit_=(10**9, 4), **attributes)
+
+
+def encoder(**attributes):
+    clf = OneHotEncoder(sparse_output=False, min_frequency=2).fit(np.array([[1], [1], [2], [2], [3], [4]]))
+    return having(clf, **attributes)
+
+
+VI = {"VI": np.ones((1, 1))}
+STATES = {  # those that were tried crashed when the model was used, or read what was not theirs
+    "labels beyond the classes": lambda rows: neighbours(rows, _y=np.full(60, 10**12)),
+    "negative labels": lambda rows: neighbours(rows, _y=np.full(60, -(10**6))),
+    "too few labels": lambda rows: neighbours(rows, _y=np.zeros(1, int)),
+    "rows of fewer features": lambda rows: neighbours(rows, _fit_X=np.ones((60, 1))),
+    "fewer rows than neighbours": lambda rows: neighbours(rows, n_neighbors=61),
+    "more rows than there are": lambda rows: having(
+        NearestNeighbors(n_neighbors=99, algorithm="brute").fit(rows[0]), n_samples_fit_=100
+    ),
+    "labels beyond the classes in a radius": lambda rows: having(
+        RadiusNeighborsClassifier(9.0, algorithm="brute", metric="manhattan").fit(*rows), _y=np.full(60, 10**12)
+    ),
+    "a metric's small matrix": lambda rows: neighbours(rows, metric="mahalanobis", effective_metric_params_=VI),
+    "a metric's norms": lambda rows: neighbours(rows, effective_metric_params_={"Y_norm_squared": np.ones(1)}),
+    "centres of more features": lambda rows: having(
+        KMeans(2, n_init=1).fit(rows[0]), cluster_centers_=np.ones((2, 99))
+    ),
+    "centres of no known features": lambda rows: having(KMeans(2, n_init=1).fit(rows[0]), n_features_in_=None),
+    "a kernel that gives fewer columns": lambda rows: by_function(rows, np.add, _BaseLibSVM__Xfit=np.ones(1)),
+    "a step before trees on histograms": lambda rows: having(
+        HistGradientBoostingClassifier(max_iter=1).fit(*rows), _preprocessor=FunctionTransformer()
+    ),
+    "too few columns": lambda rows: encoder(_n_features_outs=[1]),
+    "groups without columns": lambda rows: encoder(_default_to_infrequent_mappings=[np.full(4, 10**12)]),
+    "groups of nothing": lambda rows: encoder(_default_to_infrequent_mappings=[None]),
+    "a category that is dropped twice": lambda rows: encoder(_drop_idx_after_grouping=np.array([3], object)),
+    "categories out of order": lambda rows: encoder(categories_=[np.array([4, 3, 2, 1])]),
+}
+
+
+@pytest.mark.parametrize("name", list(STATES))
+def test_states_that_compiled_code_would_take_on_trust_are_refused(name, rows, path):
+    assert "do not agree with each other" in refused(stranger(path, STATES[name](rows)))
+
+
+@pytest.mark.parametrize("ensemble", [VotingClassifier, StackingClassifier])
+def test_a_tree_by_itself_is_refused(ensemble, rows, path):
+    """It checks its rows for nothing but their type."""
+    clf = ensemble([("a", LogisticRegression())]).fit(*rows)
+    clf.estimators_ = [endless_tree()]
+    assert refused(stranger(path, clf)) == "model.estimators_[0] is a tree outside of a decision tree"
+
+
+@pytest.mark.parametrize("step", [CountVectorizer(vocabulary={"a": 0}), HashingVectorizer(n_features=0)], ids=str)
+def test_vectorizers_of_text_have_to_be_trusted(step, path):
+    name = type(step).__name__
+    assert f"not known to be safe, sklearn.feature_extraction.text.{name} (model)" in refused(stranger(path, step))
+    soundclf.load(path, trusted=[type(step)])
+
+
+def test_kernels_of_ones_own_are_checked_against_their_rows(rows, path):
+    clf = SVC(kernel=dot).fit(*rows)
+    back = soundclf.load(stranger(path, clf), trusted=[dot])
+    np.testing.assert_array_equal(back.decision_function(rows[0]), clf.decision_function(rows[0]))
+    clf._BaseLibSVM__Xfit = rows[0][:1]
+    assert "do not agree" in refused(stranger(path, clf), trusted=[dot])
+
+
+def dot(X, Y):
+    return X @ Y.T
+
+
+def test_threads_are_those_of_this_machine(rows, path):
+    clf = make_pipeline(KMeans(3, n_init=1, random_state=0), LogisticRegression()).fit(*rows)
+    threads = clf[0]._n_threads
+    clf[0]._n_threads = -1
+    back = soundclf.load(stranger(path, clf))
+    assert back[0]._n_threads == threads
+    np.testing.assert_array_equal(back.predict(rows[0]), clf.predict(rows[0]))
+    np.testing.assert_array_equal(back[0].predict(rows[0]), clf[0].labels_)
+
+
+HONEST = {
+    "integers": lambda X: KNeighborsClassifier(algorithm="brute").fit(np.rint(X).astype(int), X[:, 0] > 0),
+    "distances": lambda X: KNeighborsClassifier(metric="precomputed").fit(np.abs(X @ X.T), X[:, 0] > 0),
+    "several outputs": lambda X: KNeighborsClassifier(algorithm="brute").fit(X, X[:, :2] > 0),
+    "variances": lambda X: KNeighborsClassifier(
+        algorithm="brute", metric="seuclidean", metric_params={"V": X.var(axis=0)}
+    ).fit(X, X[:, 0] > 0),
+    "bins": lambda X: KBinsDiscretizer(3, encode="onehot-dense").fit(X),
+    "codes": lambda X: OneHotEncoder(sparse_output=False, drop="if_binary", min_frequency=3).fit(np.rint(X)),
+    "first codes": lambda X: OneHotEncoder(sparse_output=False, drop="first").fit(np.where(X > 1, np.nan, np.rint(X))),
+    "words": lambda X: OneHotEncoder(sparse_output=False).fit(np.rint(X).astype(str)),
+}
+
+
+@pytest.mark.parametrize("name", list(HONEST))
+def test_states_of_fitted_models_are_not_refused(name, rows, path):
+    model = HONEST[name](rows[0])
+    soundclf.save(model, path)
+    assert soundclf.load(path).get_params().keys() == model.get_params().keys()
+
+
 # -- sizes -------------------------------------------------------------------------------------------------------------
 
 
@@ -616,6 +782,38 @@ def test_one_array_is_not_read_again_and_again(path):
     assert "refers to another part's array" in refused(path)
     write(path, logistic(coef_=sequence(*[node | {"__id__": 5}] * 1000)), {"a.npy": npy(np.ones(1000))})
     assert len({id(array) for array in soundclf.load(path).coef_}) == 1
+
+
+def stacked(items, *shape):
+    return kind("NdArrayNode", "numpy.ndarray", type="json", content=items, shape=sequence(*map(plain, shape)))
+
+
+ONE = kind("NdArrayNode", "numpy.ndarray", type="numpy", file="a.npy", __id__=5)
+AGAIN = [{"__id__": 5}] * 5000  # of an array of a MiB
+MASKED = [
+    kind("MaskedArrayNode", "numpy.ma.MaskedArray", content={"data": data, "mask": plain(True)})
+    for data in (ONE, *AGAIN)
+]
+MULTIPLIED = {
+    "objects of several axes": (stacked([ONE, *AGAIN[:99]], 100, 2**20), "is no array of objects"),
+    "objects of several axes in lists": (stacked([sequence(ONE, *AGAIN[:99])], 1, 100), "is no array of objects"),
+    "objects that are fewer": (stacked([plain(1)], 2), "is no array of objects"),
+    "masks": (sequence(*MASKED), "refers to arrays again and again"),
+    "types": (kind("DTypeNode", "numpy.dtype", content=sequence(ONE, *AGAIN)), "refers to arrays again and again"),
+    "numbers": (kind("NdArrayNode", "numpy.clongdouble", type="numpy", file="a.npy"), "is no single number"),
+}
+
+
+@pytest.mark.parametrize("name", list(MULTIPLIED))
+def test_arrays_are_not_multiplied(name, path):
+    node, why = MULTIPLIED[name]
+    assert why in refused(write(path, logistic(x=node), {"a.npy": npy(np.zeros(2**20, np.uint8))}))
+
+
+def test_objects_of_several_axes_come_back(path):
+    objects = np.array([["a", None], [3, np.float64(0.5)]], dtype=object)
+    soundclf.save(having(LogisticRegression(), extra=objects, nothing=np.empty((2, 0), object)), path)
+    assert soundclf.load(path).extra.tolist() == objects.tolist()
 
 
 def test_compressed_files_are_refused_before_anything_is_unpacked(path):
@@ -746,18 +944,19 @@ def test_a_damaged_file_is_refused_or_loaded_and_nothing_else(data, saved, path)
         assert hasattr(soundclf.load(path), "get_params")
 
 
-def test_memory_stays_in_bounds_for_many_nodes(path):
+@pytest.mark.parametrize("name", ["x", "x" * 10**7], ids=["short", "long"])
+def test_memory_stays_in_bounds_for_many_nodes(name, path):
     """In a process of its own, whose memory is limited to half a gigabyte more."""
     node = sequence(name="tuple")
-    write(path, logistic(x=sequence(*[node] * 100_000)))
+    write(path, logistic(**{name: sequence(*[node] * 100_000)}))
     code = """
 import resource, sys, soundclf, skops.io
 soundclf.persistence
 limit = 2**29 + int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-print(len(soundclf.load(sys.argv[1]).x))
+print(len(getattr(soundclf.load(sys.argv[1]), sys.argv[2][0] * int(sys.argv[2][1:]))))
 """
-    run = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", code, path, f"x{len(name)}"], capture_output=True, text=True)
     assert run.stdout == "100000\n", run.stderr
 
 

@@ -395,6 +395,16 @@ def test_other_versions_are_told_of_once(versions, told, path):
     assert caught[0].filename == __file__
 
 
+def test_a_warning_of_other_versions_stays_one_short_line(path):
+    soundclf.save(LogisticRegression(), path)
+    _retold(path, versions={"scikit-learn": "1\n2" + "x" * 10**6})
+    with pytest.warns(ModelWarning) as caught:
+        soundclf.load(path)
+    (text,) = (str(warning.message) for warning in caught)
+    assert len(text) < 1300
+    assert "\n" not in text
+
+
 def test_a_file_of_a_later_format_is_refused(path):
     soundclf.save(LogisticRegression(), path)
     _retold(path, format=2, versions={"soundclf": "99.1.0"})
@@ -457,6 +467,10 @@ def _refused():
         "sparse": (SVC().fit(scipy.sparse.csr_array(X), y), r"can hold scipy\.sparse\._csr\.csr_"),
         "bytes": (FunctionTransformer(kw_args={"a": b"b"}), r"can hold builtins\.bytes \(model\.kw_args\.a\)"),
         "flags": (LogisticRegression(class_weight={True: 1, False: 2}), r"class_weight has keys .*\(builtins\.bool\)"),
+        "a tree of neighbours": (
+            KNeighborsClassifier(1).fit(X, y),
+            r"no model file can .*_kd_tree\.KDTree \(model\._tree\)",
+        ),
         "keys": (FunctionTransformer(kw_args={1: 1, "1": 2}), r"kw_args has keys that no .*\(alike in JSON\)"),
         "boosting": (GradientBoostingClassifier(n_estimators=1).fit(X, y), r"\.GradientBoostingClassifier \(model\)"),
         "itself": (itself, "nested too deeply, or in themselves"),

@@ -227,6 +227,17 @@ def test_axes_and_colours_of_a_spectrogram(tmp_path):
     assert len(bare.figure_.axes) == 1
 
 
+@pytest.mark.parametrize(("fmin", "fmax"), [(5000, 6000), (600, 1000), (30, 60), (10_000, 11_000)])
+def test_narrow_bands_have_numbers_beside_them(fmin, fmax):
+    display = SpectrogramDisplay.from_clip(noise(SR), fmin=fmin, fmax=fmax, n_mels=20, n_fft=8192).plot()
+    drawn(display)
+    shown = [tick for tick in display.ax_.get_yticks() if fmin <= tick <= fmax]
+    assert len(shown) >= 2
+    texts = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert [text for text in texts if text] == sorted({text for text in texts if text}, key=float)
+    assert_apart(display.ax_.get_yticklabels())
+
+
 @pytest.mark.parametrize("cmap", ["magma", "viridis", "Greys"])
 def test_colours_differ_in_lightness_alone(cmap):
     colours = mpl.colormaps[cmap](np.linspace(0, 1, 64))[:, :3]
@@ -283,7 +294,9 @@ def test_coefficients_of_odd_clips(samples):
     drawn(display)
     low, high = display.image_.get_clim()
     assert low < 0 < high
-    assert MFCCDisplay.from_clip(samples, n_mfcc=1).plot().mfcc.shape[0] == 1
+    one = MFCCDisplay.from_clip(samples, n_mfcc=1).plot()
+    assert one.mfcc.shape[0] == 1
+    assert [tick for tick in one.ax_.get_yticks() if -0.5 <= tick <= 0.5] == [0]
 
 
 def test_columns_of_many_coefficients_are_means():

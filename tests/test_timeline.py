@@ -168,6 +168,7 @@ def test_a_short_recording_is_one_window(model):
     assert (timeline.starts.tolist(), timeline.ends.tolist()) == ([0.0], [0.7])
     (segment,) = timeline.segments(high=0, low=0)
     assert segment[:3] == (0.0, 0.7, timeline.labels[0])
+    assert len(predict_timeline(model, y, window=1e305, hop=1e305).starts) == 1
 
 
 def test_windows_and_hops_are_whole_samples(model):
@@ -568,7 +569,8 @@ def long_timeline():
 
 
 def test_csv(tmp_path):
-    segments = [*SEGMENTS, Segment(1300.0, 1301.0, 'tab\tbreak\n"end', 1.0)]
+    labels = ['tab\tbreak\n"end', "carriage\rreturn", "both\r\n", "\r", "=1+1"]
+    segments = [*SEGMENTS, *(Segment(1300.0 + i, 1301.0 + i, label, 1.0) for i, label in enumerate(labels))]
     long_timeline().export(tmp_path / "a.csv", segments)
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         head, *rows = csv.reader(file)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,15 @@ _TIER = "sounds"  # the name of the one tier in a TextGrid
 
 
 def _csv(segments: Sequence[Segment], duration: float) -> str:
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(Segment._fields)
-    rows.writerows((round(s.start, 6), round(s.end, 6), s.label, round(s.probability, 6)) for s in segments)
-    return text.getvalue()
+    cells = [(round(s.start, 6), round(s.end, 6), s.label, round(s.probability, 6)) for s in segments]
+    return "".join(f"{_csv_line(row)}\n" for row in [Segment._fields, *cells])
+
+
+def _csv_line(cells: Iterable[Any]) -> str:
+    """Give a line without its end; the writer quotes those breaks within cells that its own ends of lines have."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\r\n").writerow(cells)
+    return line.getvalue().removesuffix("\r\n")
 
 
 def _audacity(segments: Sequence[Segment], duration: float) -> str:

@@ -17,7 +17,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 
-from ._model_state import check_generator, check_random_state, check_tree
+from ._model_state import Place, check_generator, check_random_state, check_tree
 from .exceptions import ModelError
 
 __all__ = ["MOST_BYTES", "RESET", "ModelArchive", "Vetted"]
@@ -29,6 +29,7 @@ _MOST_TEXT = 2**25  # characters of a schema in which nothing is shared
 _MOST_INDEX = 2**23  # bytes of the archive's directory
 _DEPTH = 100  # nodes within nodes
 _NODE = 100  # characters that a node takes at least
+_NAME = 500  # characters of the name of a class and its module
 
 RESET = ("checkpoint", "memory", "n_jobs")  # paths and numbers of workers of the author's
 _NONE = {"__class__": "str", "__module__": "builtins", "__loader__": "JsonNode", "content": "null"}
@@ -50,18 +51,18 @@ class Vetted:
     ----------
     archive : BytesIO
         What passed, written anew.
-    types : dict of str to str
+    types : dict of str to Place
         Names of all classes and functions in it, and where each is met first.
     values : set of str
         Those that are met as values, and might be called, rather than as what an object is of.
-    unknown : dict of str to str
+    unknown : dict of str to Place
         The same as ``types`` for kinds of objects that no model file holds; if there are any, the archive is empty.
     """
 
     archive: io.BytesIO
-    types: dict[str, str]
+    types: dict[str, Place]
     values: set[str]
-    unknown: dict[str, str]
+    unknown: dict[str, Place]
 
 
 class ModelArchive:
@@ -147,7 +148,7 @@ class ModelArchive:
         if not isinstance(schema, dict) or schema.get("protocol") != _PROTOCOL:
             raise ModelError("it was written by another version of skops, whose files are not known here")
         walk = _Walk(self)
-        root = walk.node(schema, "model")
+        root = walk.node(schema, Place(None, "model"))
         copy = io.BytesIO()
         if not walk.unknown:
             with ZipFile(copy, "w", ZIP_STORED) as target:
@@ -167,17 +168,18 @@ class _Walk:
 
     def __init__(self, archive: ModelArchive):
         self._archive = archive
-        self._met: dict[int, tuple[_Node, int] | None] = {}
+        self._met: dict[int, tuple[_Node, int, int] | None] = {}
         self._ids = 0
         self._text = 0
+        self._bytes = 0
         self._depth = 0
         self.files: dict[str, str] = {}  # from names as given to names of our own
         self._given: dict[str, str] = {}  # and back
-        self.types: dict[str, str] = {}
+        self.types: dict[str, Place] = {}
         self.values: set[str] = set()
-        self.unknown: dict[str, str] = {}
+        self.unknown: dict[str, Place] = {}
 
-    def node(self, state: Any, where: str) -> _Node:
+    def node(self, state: Any, where: Place) -> _Node:
         if not isinstance(state, dict):
             raise _damaged(f"{where} is no node")
         key = state.get("__id__")
@@ -187,19 +189,21 @@ class _Walk:
             known = self._met[key]
             if known is None:
                 raise _damaged(f"{where} is a part of itself")
-            self._grow(known[1])
+            self._grow(known[1], known[2])
             return known[0]
         loader, module, name = (state.get(part) for part in ("__loader__", "__module__", "__class__"))
         if loader == "LossNode" and module == "_loss":  # as older versions of scikit-learn call it
             module = "sklearn._loss._loss"
         if not isinstance(loader, str) or not isinstance(module, str) or not isinstance(name, str):
             raise _damaged(f"{where} is no node")
+        if len(module) + len(name) > _NAME:
+            raise _damaged(f"{where} is of a type with an endless name")
         if key is not None:
             self._met[key] = None
         self._depth += 1
         if self._depth > _DEPTH:
             raise ModelError(f"its parts are nested more than {_DEPTH} deep")
-        before = self._text
+        before = self._text, self._bytes
         self._grow(_NODE + len(module) + len(name))
         node: _Node = {"__class__": name, "__module__": module, "__loader__": loader}
         kind = f"{module}.{name}"
@@ -213,86 +217,97 @@ class _Walk:
         if key is not None:
             self._ids += 1
             node["__id__"] = self._ids
-            self._met[key] = node, self._text - before
+            self._met[key] = node, self._text - before[0], self._bytes - before[1]
         return node
 
-    def _grow(self, n: int) -> None:
+    def _grow(self, n: int, n_bytes: int = 0) -> None:
+        """Count text and arrays, each time that they are referred to: what is constructed of them may be copies."""
         self._text += n
+        self._bytes += n_bytes
         if self._text > _MOST_TEXT:
             raise ModelError(f"it describes a model of more than {_MOST_TEXT >> 20} MiB beside its arrays")
+        if self._bytes > 2 * MOST_BYTES:
+            raise ModelError("it refers to arrays again and again")
 
-    def _json(self, state: _Node, where: str, kind: str) -> _Node:
+    def _json(self, state: _Node, where: Place, kind: str) -> _Node:
         content = state.get("content")
         if not isinstance(content, str) or isinstance(json.loads(content), dict | list):
             raise _damaged(f"{where} is no plain value")
         self._grow(len(content))
         return {"content": content}
 
-    def _sequence(self, state: _Node, where: str, kind: str) -> _Node:
+    def _sequence(self, state: _Node, where: Place, kind: str) -> _Node:
         content = state.get("content")
         if not isinstance(content, list):
             raise _damaged(f"{where} is no sequence")
-        return {"content": [self.node(item, f"{where}[{i}]") for i, item in enumerate(content)]}
+        return {"content": [self.node(item, Place(where, f"[{i}]")) for i, item in enumerate(content)]}
 
-    def _mapping(self, state: _Node, where: str, kind: str) -> _Node:
+    def _mapping(self, state: _Node, where: Place, kind: str) -> _Node:
         content = state.get("content")
         if not isinstance(content, dict):
             raise _damaged(f"{where} is no mapping")
         self._grow(sum(map(len, content)))
         key_types = self.node(state.get("key_types"), where)
-        types = [f"{key['__module__']}.{key['__class__']}" for key in self.parts(key_types, "ListNode")]
+        types = [_kind(key) for key in self.parts(key_types, "ListNode")]
         if len(types) != len(content) or not _KEYS.issuperset(types):
             others = ", ".join(sorted({*types} - _KEYS)) or "alike in JSON"
             raise ModelError(f"{where} has keys that no model file can hold ({others})")
-        content = {name: self.node(item, f"{where}.{name}") for name, item in content.items()}
+        content = {name: self.node(item, Place(where, f".{name}")) for name, item in content.items()}
         return {"content": content, "key_types": key_types}
 
-    def _array(self, state: _Node, where: str, kind: str) -> _Node:
+    def _array(self, state: _Node, where: Place, kind: str) -> _Node:
         if not (kind == "numpy.ndarray" or _is_scalar(kind)):
             self.unknown.setdefault(kind, where)
             return {}
         if state.get("type") == "json":
-            return {"type": "json", "shape": self.node(state.get("shape"), where), **self._sequence(state, where, kind)}
+            shape = self.node(state.get("shape"), where)
+            looked = self._sequence(state, where, kind)
+            if not _is_nested(looked["content"], self.value(shape)):
+                raise _damaged(f"{where} is no array of objects")
+            return {"type": "json", "shape": shape, **looked}
         name: Any = state.get("file")
-        self._archive.array(name)
+        array = self._archive.array(name)
+        if array.ndim and kind != "numpy.ndarray":
+            raise _damaged(f"{where} is no single number")
         if name in self.files:
             raise _damaged(f"{where} refers to another part's array")
         self.files[name] = new = f"{len(self.files)}.npy"
         self._given[new] = name
+        self._grow(0, array.nbytes)
         return {"type": "numpy", "file": new}
 
-    def _parts(self, state: _Node, where: str, kind: str) -> _Node:
+    def _parts(self, state: _Node, where: Place, kind: str) -> _Node:
         content = state.get("content")
         if not isinstance(content, dict):
             raise _damaged(f"{where} lacks its parts")
-        return {"content": {name: self.node(item, f"{where}.{name}") for name, item in content.items()}}
+        return {"content": {name: self.node(item, Place(where, f".{name}")) for name, item in content.items()}}
 
-    def _generator(self, state: _Node, where: str, kind: str) -> _Node:
+    def _generator(self, state: _Node, where: Place, kind: str) -> _Node:
         looked = self._parts(state, where, kind)
         check_generator(*(self.value(looked["content"][part]) for part in ("bit_generator", "seed_seq")))
         return looked
 
-    def _random_state(self, state: _Node, where: str, kind: str) -> _Node:
+    def _random_state(self, state: _Node, where: Place, kind: str) -> _Node:
         content = self.node(state.get("content"), where)
         check_random_state(self.value(content))
         return {"content": content}
 
-    def _dtype(self, state: _Node, where: str, kind: str) -> _Node:
+    def _dtype(self, state: _Node, where: Place, kind: str) -> _Node:
         content = self.node(state.get("content"), where)
         self.value(content)
         return {"content": content}
 
-    def _slice(self, state: _Node, where: str, kind: str) -> _Node:
+    def _slice(self, state: _Node, where: Place, kind: str) -> _Node:
         content = state.get("content")
         if not isinstance(content, dict) or any(type(content.get(end)) not in (int, type(None)) for end in _SLICE):
             raise _damaged(f"{where} is no slice")
         return {"content": {end: content.get(end) for end in _SLICE}}
 
-    def _name(self, state: _Node, where: str, kind: str) -> _Node:
+    def _name(self, state: _Node, where: Place, kind: str) -> _Node:
         self.values.add(kind)
         return {}
 
-    def _object(self, state: _Node, where: str, kind: str) -> _Node:
+    def _object(self, state: _Node, where: Place, kind: str) -> _Node:
         if kind in _NO_OBJECTS or kind.startswith(_LOSSES):
             self.unknown.setdefault(kind, where)
             return {}
@@ -305,28 +320,31 @@ class _Walk:
         content = self.node(attributes, where)
         if content["__loader__"] == "DictNode":
             import sklearn
+            from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
             named = content["content"]
             named |= {name: _NONE for name in RESET if name in named}  # also where an id stands for what came before
+            if "_n_threads" in named:  # which KMeans takes from the machine
+                named["_n_threads"] = {**_NONE, "content": str(_openmp_effective_n_threads())}
             if "_sklearn_version" in named:  # else every estimator would warn by itself
                 named["_sklearn_version"] = {**_NONE, "content": json.dumps(sklearn.__version__)}
-        elif content.get("content") != "null":
-            raise _damaged(f"{where} has no attributes")
+        elif content.get("content") != "null":  # what compiled classes make their state of
+            self.unknown.setdefault(kind, where)
         return {"content": content}
 
-    def _tree(self, state: _Node, where: str, kind: str) -> _Node:
+    def _tree(self, state: _Node, where: Place, kind: str) -> _Node:
         looked = self._reduced(state, where, kind)
         n_features, n_classes, n_outputs = self.value(looked["__reduce__"]["args"])
         check_tree(n_features, n_classes, n_outputs, self.value(looked["content"]))
         return looked
 
-    def _loss(self, state: _Node, where: str, kind: str) -> _Node:
+    def _loss(self, state: _Node, where: Place, kind: str) -> _Node:
         if not kind.startswith(_LOSSES):
             self.unknown.setdefault(kind, where)
             return {}
         return self._reduced(state, where, kind)
 
-    def _reduced(self, state: _Node, where: str, kind: str) -> _Node:
+    def _reduced(self, state: _Node, where: Place, kind: str) -> _Node:
         reduced = state.get("__reduce__")
         if not isinstance(reduced, dict):
             raise _damaged(f"{where} lacks its parts")
@@ -352,6 +370,24 @@ class _Walk:
         return [self.value(item) for item in self.parts(node, "TupleNode", "ListNode")]
 
 
+def _kind(node: _Node) -> str:
+    return f"{node['__module__']}.{node['__class__']}"
+
+
+def _is_nested(items: list[_Node], axes: Any, *, within: bool = False) -> bool:
+    """Tell whether lists are nested as an array of objects is, and hold nothing that NumPy would take apart."""
+    if not axes or len(items) != axes[0]:
+        return False
+    if len(axes) > 1:
+        return all(
+            item["__loader__"] == "ListNode" and _is_nested(item["content"], axes[1:], within=True) for item in items
+        )
+    return not within or not any(
+        item["__loader__"] in ("ListNode", "TupleNode", "MaskedArrayNode") or _kind(item) == "numpy.ndarray"
+        for item in items
+    )
+
+
 def _is_scalar(kind: str) -> bool:
     module, _, name = kind.rpartition(".")
     scalar = getattr(np, name, None)
@@ -359,7 +395,7 @@ def _is_scalar(kind: str) -> bool:
 
 
 _SLICE = ("start", "stop", "step")
-_Look = Callable[[_Walk, _Node, str, str], _Node]
+_Look = Callable[[_Walk, _Node, Place, str], _Node]
 # For each of skops' loaders that is known: what it may construct, where that is not left to skops; and what to look at.
 _LOADERS: dict[str, tuple[set[str] | None, _Look]] = {
     "JsonNode": ({"builtins.str"}, _Walk._json),

@@ -49,7 +49,12 @@ FUNCTIONS = _named(
 # Trusted by skops, but their compiled code reads or writes wherever the arrays of a file make it.
 UNSOUND = _named(
     {
+        "sklearn.cluster._birch": "Birch",
+        "sklearn.cluster._bisect_k_means": "BisectingKMeans",
         "sklearn.covariance._elliptic_envelope": "EllipticEnvelope",
         "sklearn.ensemble._gb": "GradientBoostingClassifier GradientBoostingRegressor",
+        "sklearn.feature_extraction._dict_vectorizer": "DictVectorizer",
+        "sklearn.feature_extraction._hash": "FeatureHasher",
+        "sklearn.feature_extraction.text": "CountVectorizer HashingVectorizer TfidfVectorizer",
     }
 )

@@ -28,7 +28,7 @@ class Rule:
 
 def listed(items: Any, most: int = 10, show: Callable[[Any], str] = repr) -> str:
     """Name the first few of many things."""
-    shown = ", ".join(show(item) for item in np.asarray(items)[:most].tolist())
+    shown = ", ".join(show(item) for item in np.asarray(items[:most]).tolist())
     return shown if len(items) <= most else f"{shown} and {len(items) - most:,} more"
 
 

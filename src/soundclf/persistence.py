@@ -29,7 +29,7 @@ from . import __version__
 from ._atomic import whole
 from ._clip_transformer import ClipTransformer
 from ._model_file import MOST_BYTES, RESET, ModelArchive
-from ._model_state import check_model
+from ._model_state import Place, check_model
 from ._model_types import CLASSES, FUNCTIONS, UNSOUND
 from ._params import listed
 from .exceptions import ModelError, ModelWarning
@@ -78,7 +78,8 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
     Notes
     -----
     File-system paths and numbers of workers (``memory``, ``checkpoint``, ``n_jobs``) of all steps are not written. A
-    file of more than 1 GiB is refused, as :func:`load` would refuse it.
+    file of more than 1 GiB is refused, as :func:`load` would refuse it. No file can hold the trees in which
+    scikit-learn looks for neighbours among few features: pass ``algorithm="brute"``.
 
     Examples
     --------
@@ -153,8 +154,8 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
     -----
     What is trusted: this package's estimators; those of scikit-learn, NumPy's types and universal functions, as skops
     does; and what scikit-learn's keep, such as decision trees, which are checked, scorers and splitters. Not
-    gradient boosting (that on histograms is) and ``EllipticEnvelope``, whose compiled code goes wherever arrays in a
-    file send it.
+    gradient boosting (that on histograms is), ``EllipticEnvelope``, ``Birch``, ``BisectingKMeans``, and vectorizers of
+    text and dicts, whose compiled code goes wherever a file sends it.
 
     What a model answers is its author's, and so is the time that it takes.
 
@@ -179,7 +180,7 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
         content, types = _checked(archive, names, advice)
         del archive
     if others:
-        text = f"{what} was written with {' and '.join(others)}: it may predict otherwise, or fail"
+        text = f"{what} was written with {_short(' and '.join(others))}: it may predict otherwise, or fail"
         warnings.warn(text, ModelWarning, stacklevel=2)
     import skops.io
 
@@ -292,7 +293,7 @@ def _checked(archive: ModelArchive, names: set[str], advice: str) -> tuple[io.By
     return vetted.archive, sorted((CLASSES | FUNCTIONS | names) & met)  # the whole list would cost time at every node
 
 
-def _where(names: Any, places: Mapping[str, str]) -> str:
+def _where(names: Any, places: Mapping[str, Place]) -> str:
     return listed(sorted(names), show=lambda name: f"{name} ({places[name]})" if name in places else name)
 
 

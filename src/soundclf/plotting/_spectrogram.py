@@ -181,6 +181,7 @@ class SpectrogramDisplay:
         check_params(owner, {"cmap": cmap, "colorbar": colorbar}, _drawing(owner))
         self.figure_, (self.ax_,) = axes_for(owner, ax, 1, (8, 3.5))
         from librosa.display import specshow
+        from matplotlib.ticker import AutoLocator
 
         top = max(0.0, float(self.decibels.max()))
         self.image_ = specshow(
@@ -195,6 +196,10 @@ class SpectrogramDisplay:
             vmax=top,
         )
         self.ax_.set(xlim=self.times[[0, -1]], ylim=self.frequencies[[0, -1]], ylabel="Frequency (Hz)")
+        lowest, highest = self.frequencies[[0, -1]]
+        marked = self.ax_.get_yticks()
+        if ((marked >= lowest) & (marked <= highest)).sum() < 2:  # librosa marks octaves, and there is none
+            self.ax_.yaxis.set_major_locator(AutoLocator())
         time_axis(self.ax_, float(self.times[-1] - self.times[0]))
         self.colorbar_ = None
         if colorbar:
@@ -348,7 +353,7 @@ class MFCCDisplay:
             self.times, rows, self.mfcc, cmap=cmap, vmin=-limit, vmax=limit, rasterized=True
         )
         self.ax_.set(xlim=self.times[[0, -1]], ylim=rows[[0, -1]], ylabel="Coefficient")
-        self.ax_.yaxis.set_major_locator(MaxNLocator(integer=True))
+        self.ax_.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         time_axis(self.ax_, float(self.times[-1] - self.times[0]))
         self.colorbar_ = None
         if colorbar:
