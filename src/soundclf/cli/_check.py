@@ -116,7 +116,9 @@ def _rows(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> list[d
 
 
 def _why_missing(path: str) -> str:
-    return "it is in a format that libsndfile does not decode" if Path(path).exists() else "there is no such file"
+    if Path(path).is_file():
+        return "it is in a format that libsndfile does not decode"
+    return "it is not a file" if Path(path).exists() else "there is no such file"
 
 
 def _document(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
@@ -204,6 +206,8 @@ def features(
     soundclf features sounds.csv --out features.parquet --kind statistics
     """
     file = check_out(target, (".parquet", ".csv", ".npz"))
+    if file.exists() and Path(source).exists() and file.samefile(source):
+        raise FileExistsError(f"{target!r} cannot be written: it is the table to read")
     if file.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise ImportError('A Parquet file needs the package pyarrow: pip install "soundclf[parquet]"')
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
