@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -42,6 +44,22 @@ _LONGEST = 2000  # characters of a message
 
 class Commands(TyperGroup):
     """The commands, each run so that it ends as scripts expect."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the arguments apart, or show the help.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As for typer.core.TyperGroup.
+
+        Returns
+        -------
+        typer.Context
+            What is run, and with what.
+        """
+        with _guarded():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
@@ -111,8 +129,7 @@ def uninterrupted() -> Iterator[None]:
 def _guarded() -> Iterator[None]:
     global _signals
     _signals = _Signals()
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be valid UTF-8
+    _prepare_streams()
     try:
         with _signals, warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -135,6 +152,23 @@ def _guarded() -> Iterator[None]:
                 _abandon(sys.stdout)
         say(f"Error: {_sentence(error)}")
         raise typer.Exit(FAILED) from error
+
+
+def _prepare_streams() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed, so that the next file opened would get its number
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the process's end
+    if hasattr(sys.stdout, "reconfigure"):
+        codecs.register_error("soundclf", _as_bytes_or_escaped)
+        sys.stdout.reconfigure(errors="soundclf")
+
+
+def _as_bytes_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Give names of files that are not valid UTF-8 as they are, and escape what the encoding lacks."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def _stopped(stop: KeyboardInterrupt) -> typer.Exit:
@@ -214,9 +248,12 @@ def say(text: str) -> None:
 
 def out(line: str) -> None:
     """Give out a line of data at once, and as a whole."""
+    wait_for_reader()
     with uninterrupted(), _beside_bars(sys.stdout):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+    if not _signals.deferring:
+        check_stopped()
 
 
 def wait_for_reader() -> None:
