@@ -16,6 +16,7 @@ from .exceptions import AudioError, AudioWarning, ParameterError
 
 __all__ = ["classes_of", "cut_into_windows", "in_samples", "probabilities_of", "rates_of", "until_damage", "way_in"]
 
+_MOST = 1 << 62  # more samples than a recording has
 _FITTED = ("best_estimator_", "calibrated_classifiers_", "estimators_", "estimator_")  # in place of what was passed
 
 
@@ -82,7 +83,7 @@ def in_samples(model: Any, window: float, hop: float, rate: float, owner: str) -
     """Give the lengths of windows and hops in samples."""
     if hop > window:
         raise ParameterError(f"{owner} needs hop <= window, got hop={hop} and window={window}")
-    n_window, n_hop = round(float(window) * rate), round(float(hop) * rate)
+    n_window, n_hop = (round(min(float(seconds) * rate, _MOST)) for seconds in (window, hop))
     if not n_hop:
         raise ParameterError(f"{owner} needs a hop of at least one sample at {rate:g} Hz, got hop={hop}")
     heard = [float(found.duration) for found in _transformers(model) if found.duration is not None]
