@@ -332,11 +332,12 @@ def test_files_without_permission(with_bad_ones):
     assert re.search(r"bird-001-0.wav': it cannot be read \(.*Permission denied.*\)\.$", told, re.MULTILINE)
 
 
-def test_rows_that_name_a_folder(sounds, tmp_path):
+def test_rows_that_name_no_file(sounds, tmp_path):
     wav = sounds / "bird" / "bird-000-0.wav"
-    sheet = written_table(tmp_path / "sounds.csv", [wav, sounds, tmp_path / "no.wav"], ["a", "b", "b"])
+    paths = [wav, sounds, tmp_path / "no.wav", tmp_path / ("long" * 100)]
+    sheet = written_table(tmp_path / "sounds.csv", paths, ["a", "b", "b", "b"])
     told = strict_json(run("check", sheet, "--json", code=PARTLY).stdout)
-    assert [item["error"] for item in told["unusable"]] == ["it is not a file", "there is no such file"]
+    assert [item["error"] for item in told["unusable"]] == ["it is not a file", *["there is no such file"] * 2]
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names cannot be there")
