@@ -227,8 +227,9 @@ def without_greetings() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            greetings.seek(0)
-            os.write(kept, greetings.read())
+            if _signals.received is None:
+                greetings.seek(0)
+                os.write(kept, greetings.read())
             raise
         finally:
             os.dup2(kept, 2)
