@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,25 @@ def test_train_interrupted_leaves_nothing(sounds, tmp_path, number, code):
     assert "Traceback" not in stderr
     assert [(path.name, path.read_text()) for path in target.parent.iterdir()] == [("m.skops", "an older model")]
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_train_interrupted_again_and_again(sounds, tmp_path):
+    out, scratch = tmp_path / "out", tmp_path / "tmp"
+    out.mkdir()
+    scratch.mkdir()
+    arguments = ["train", sounds, "--out", out / "m.skops", "--preset", "fast", "--group", "(.+)-"]
+    process = start(*arguments, env={**os.environ, "TMPDIR": str(scratch)})
+    process.stderr.readline()
+    while not (made := list(scratch.rglob("*.sqlite"))):
+        assert process.poll() is None
+    for i in range(2000):  # so that tidying up takes a while
+        made[0].with_name(f"{i}").touch()
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.005)  # or the process would do nothing but receive signals
+    assert process.returncode in (130, -signal.SIGINT)  # which is 130 to a shell
+    assert process.stderr.read() == "Interrupted by SIGINT.\n"
+    assert [*out.iterdir(), *scratch.iterdir()] == []
 
 
 def test_a_reader_that_leaves(model, sounds):

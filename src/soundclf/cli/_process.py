@@ -81,12 +81,13 @@ class Commands(TyperGroup):
 class _Signals:
     """Ctrl-C and SIGTERM as KeyboardInterrupt, and remembered: some code of others swallows exceptions.
 
-    While it is deferring, the first one waits for the next call of check_stopped.
+    While it is deferring, the first one waits for the next call of check_stopped; while it is tidying up, all do.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self.deferring = False
+        self.tidying = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
@@ -95,12 +96,20 @@ class _Signals:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._receive)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.received is not None and kind is not None:
+            self.tidying = True  # until that has been told
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def end(self) -> None:
+        """Let whatever comes now end the process at once: nothing is left to lose."""
+        for number in self._before:
+            signal.signal(number, signal.SIG_DFL)
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        waits = self.deferring and self.received is None
+        waits = self.tidying or (self.deferring and self.received is None)
         self.received = number
         if not waits:
             raise KeyboardInterrupt
@@ -175,6 +184,7 @@ def _stopped(stop: KeyboardInterrupt) -> typer.Exit:
     number = signal.Signals(_signals.received or signal.SIGINT)
     _abandon(sys.stdout)  # what could not be written yet, to a pipe that nobody reads
     say(f"Interrupted by {number.name}{''.join(f' {part}' for part in stop.args)}.")
+    _signals.end()
     return typer.Exit(128 + number)
 
 
@@ -210,9 +220,13 @@ def scratch() -> Iterator[str]:
     """Give a folder for as long as it is needed."""
     with uninterrupted():  # between making the folder and knowing of it
         made = tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True)
-    with made as folder:
+    try:
         check_stopped()
-        yield folder
+        yield made.name
+    finally:
+        _signals.tidying = True  # for who presses Ctrl-C more than once
+        made.cleanup()
+        _signals.tidying = False
 
 
 @contextlib.contextmanager
