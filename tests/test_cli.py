@@ -174,6 +174,7 @@ def test_presets_are_those_of_make_classifier():
         (["check", ".", "--json", "--csv"], "cannot be combined"),
         (["check", ".", "--jobs", "0"], "0 threads"),
         (["check", ".", "--group", "("], "not a regular expression"),
+        (["check", ".", "--group", f"a{{{2**64}}}"], "not a regular expression"),
         (["check", ".", "--path", "file"], "It belongs to tables"),
         (["train", ".", "--out", "m.skops", "--preset", "best"], "'best'"),
         (["train", ".", "--out", "m.pkl"], "must end in .skops or .joblib"),
@@ -227,7 +228,27 @@ def test_bad_input_is_told_of_in_one_sentence(sounds, model, tmp_path):
     assert "cannot be read" in refused("describe", tmp_path / "bad.skops")
     assert "There are no files to classify" in refused("predict", model, "-")
     assert "holds no sounds" in refused("predict", model, tmp_path / "empty")
+    (tmp_path / "empty" / "memo.m4a").touch()
+    assert "1 sound in formats that cannot be read among them" in refused("predict", model, tmp_path / "empty")
+    content = sheet.read_bytes()
+    (tmp_path / "link.csv").symlink_to(sheet)
+    for same in (sheet, tmp_path / "link.csv"):
+        assert "it is the table to read" in refused("features", sheet, "--out", same)
+    assert sheet.read_bytes() == content
+    (tmp_path / "m.joblib.json").mkdir()
+    assert "not a regular file" in refused("train", sounds, "--out", tmp_path / "m.joblib")
     assert not out.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="whole paths are limited there")
+@pytest.mark.parametrize("letter", ["x", "雨"])
+def test_output_with_the_longest_name(sounds, tmp_path, letter):
+    most = 255 - len(".parquet")
+    for ending in (".csv", ".npz"):
+        out = tmp_path / (letter * (most // len(letter.encode())) + ending)
+        run("features", sounds, "--out", out)
+        assert [path.name for path in tmp_path.iterdir()] == [out.name]
+        out.unlink()
 
 
 # -- check -------------------------------------------------------------------------------------------------------------
@@ -309,6 +330,26 @@ def test_files_without_permission(with_bad_ones):
     (with_bad_ones / "bird" / "bird-001-0.wav").chmod(0)
     told = run("check", with_bad_ones, code=PARTLY).stdout
     assert re.search(r"bird-001-0.wav': it cannot be read \(.*Permission denied.*\)\.$", told, re.MULTILINE)
+
+
+def test_rows_that_name_no_file(sounds, tmp_path):
+    wav = sounds / "bird" / "bird-000-0.wav"
+    paths = [wav, sounds, tmp_path / "no.wav", tmp_path / ("long" * 100)]
+    sheet = written_table(tmp_path / "sounds.csv", paths, ["a", "b", "b", "b"])
+    told = strict_json(run("check", sheet, "--json", code=PARTLY).stdout)
+    assert [item["error"] for item in told["unusable"]] == ["it is not a file", *["there is no such file"] * 2]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names cannot be there")
+def test_classes_of_any_name_stay_in_their_lines(sounds, tmp_path):
+    labels = ["two\nlines", "esc\x1b[31m", "plain"]
+    for label in labels:
+        shutil.copytree(sounds / "rain", tmp_path / label)
+    lines = run("check", tmp_path).stdout.split("\n")
+    assert [line.split("  ")[0] for line in lines[1:5]] == ["esc\\x1b[31m", "plain", "two\\nlines", "all"]
+    assert len({len(line) for line in lines[:5]}) == 1
+    told = strict_json(run("check", tmp_path, "--json").stdout)
+    assert [item["label"] for item in told["classes"]] == sorted(labels)
 
 
 # -- features ----------------------------------------------------------------------------------------------------------
@@ -517,6 +558,33 @@ def test_describe_of_any_model(tmp_path):
     assert strict_json(run("describe", plain, "--json").stdout)["report"] == [1, None]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"audio": [1]},
+        {"audio": 5},
+        {"versions": [1]},
+        {"model": {"class": "x", "parameters": [1]}},
+    ],
+)
+def test_describe_of_a_file_that_says_something_else(model, tmp_path, said):
+    twin = tmp_path / "m.joblib"
+    twin.touch()
+    beside = tmp_path / "m.joblib.json"
+    beside.write_text(json.dumps({**describe(model), **said}))
+    assert "what soundclf does not write" in refused("describe", twin)
+    assert strict_json(run("describe", twin, "--json").stdout).items() >= said.items()
+    beside.write_text(json.dumps({**describe(model), **said})[:-1])
+    assert f"{str(beside)!r} does not describe a model" in refused("describe", twin)
+
+
+def test_describe_of_figures_beyond_floats(model, tmp_path):
+    report = describe(model)["report"]
+    report["evaluation"]["accuracy"]["pooled"] = 10**400
+    soundclf.save(LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0]), tmp_path / "m.skops", report=report)
+    assert f"{10**400}" in run("describe", tmp_path / "m.skops").stdout
+
+
 def test_train_leaves_bad_files_out(with_bad_ones, tmp_path):
     out = tmp_path / "m.skops"
     result = run("train", with_bad_ones, "--out", out, "--preset", "fast", "--no-evaluate", code=PARTLY)
@@ -672,6 +740,8 @@ def test_predict_with_windows(model, sounds, tmp_path):
     assert second["error"].startswith("it is truncated")
     assert second["segments"]
     assert set(third) == {"path", "error"}
+    (line,) = run("predict", model, whole, "--window", 1e305).stdout.splitlines()
+    assert line.split("\t")[1:3] == ["0.000", "6.000"]
     rows = table(run(*arguments, "--csv", code=PARTLY).stdout)
     assert list(rows[0]) == ["path", "start", "end", "label", "probability", "error"]
     assert [row["path"] for row in rows if row["error"]] == [str(cut), str(tmp_path / "gone.wav")]

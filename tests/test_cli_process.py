@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,23 @@ def test_demo_does_the_main_job_and_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_demo_in_a_folder_of_modules(tmp_path):
+    (tmp_path / "joblib.py").write_text("raise SystemExit(9)")
+    code, stdout, stderr = run("demo", "--n-samples", "120", cwd=tmp_path)
+    assert (code, stderr) == (0, "")
+    assert "Done." in stdout
+
+
+def test_demo_interrupted_by_a_terminal(tmp_path):
+    """Which sends Ctrl-C to the fresh process as well."""
+    process = start("demo", "--n-samples", "120", cwd=tmp_path, start_new_session=True)
+    while "A fresh process" not in process.stdout.readline():
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.stderr.read() == "Interrupted by SIGINT.\n"
+    assert process.wait(timeout=100) == 130
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_predict_interrupted(model, sounds, tmp_path, number, code):
     # All 400 lines do not fit into a pipe, so that the process cannot have ended when the signal is sent.
@@ -114,6 +132,25 @@ def test_train_interrupted_leaves_nothing(sounds, tmp_path, number, code):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_train_interrupted_again_and_again(sounds, tmp_path):
+    out, scratch = tmp_path / "out", tmp_path / "tmp"
+    out.mkdir()
+    scratch.mkdir()
+    arguments = ["train", sounds, "--out", out / "m.skops", "--preset", "fast", "--group", "(.+)-"]
+    process = start(*arguments, env={**os.environ, "TMPDIR": str(scratch)})
+    process.stderr.readline()
+    while not (made := list(scratch.rglob("*.sqlite"))):
+        assert process.poll() is None
+    for i in range(2000):  # so that tidying up takes a while
+        made[0].with_name(f"{i}").touch()
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.005)  # or the process would do nothing but receive signals
+    assert process.returncode in (130, -signal.SIGINT)  # which is 130 to a shell
+    assert process.stderr.read() == "Interrupted by SIGINT.\n"
+    assert [*out.iterdir(), *scratch.iterdir()] == []
+
+
 def test_a_reader_that_leaves(model, sounds):
     process = start("predict", model, sounds)
     process.stdout.readline()
@@ -130,12 +167,55 @@ def test_a_reader_that_was_never_there(sounds):
     assert (code, stderr) == (141, "")
 
 
+def test_a_reader_that_stops_reading(sounds, tmp_path):
+    import fcntl
+    import termios
+
+    long = tmp_path / ("a" * 200) / ("b" * 200)
+    long.parent.mkdir()
+    long.symlink_to(sounds)
+    process = start("check", long, "--csv")
+    waiting = 0
+    while waiting < 1 << 15:  # half of what a pipe holds
+        waiting = int.from_bytes(fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4)), sys.byteorder)
+        assert process.poll() is None
+    process.terminate()
+    assert process.wait(timeout=100) == 143
+    assert process.stdout.read().endswith("\n")
+    assert process.stderr.read() == "Interrupted by SIGTERM.\n"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_disk(model, sounds):
+@pytest.mark.parametrize("arguments", [["predict", "MODEL", "SOUNDS"], ["--version"], ["predict", "--help"]])
+def test_a_full_disk(model, sounds, arguments):
+    known = {"MODEL": model, "SOUNDS": sounds}
     with Path("/dev/full").open("w") as full:
-        code, _, stderr = run("predict", model, sounds, stdout=full)
+        code, _, stderr = run(*(known.get(word, word) for word in arguments), stdout=full)
     assert code == 1
     assert stderr == "Error: No space left on device.\n"
+
+
+def test_started_without_streams(sounds, tmp_path):
+    out = tmp_path / "m.skops"
+    shell = 'exec "$0" train "$1" --out "$2" --preset fast --no-evaluate <&- >&- 2>&-'
+    done = subprocess.run(["sh", "-c", shell, COMMAND, sounds, out], check=False)
+    assert done.returncode == 0
+    assert soundclf.load(out).classes_.tolist() == ["drum", "siren"]
+
+
+def test_output_that_is_not_in_utf_8(model, sounds, tmp_path):
+    folder = tmp_path / "späß"
+    folder.mkdir()
+    for name in ("雨.wav", "rain.wav"):
+        shutil.copy(sounds / "drum" / "drum-000-0.wav", folder / name)
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    code, stdout, stderr = run("predict", model, folder, env=environment)
+    assert (code, stderr) == (0, "")
+    names = [line.split("\t")[0].rpartition("/")[2] for line in stdout.splitlines()]
+    assert names == ["rain.wav", "\\u96e8.wav"]
+    code, stdout, _ = run("check", tmp_path, env=environment)
+    assert code == 0
+    assert stdout.split("\n")[1].startswith("sp\\xe4\\xdf ")
 
 
 def test_results_come_as_they_are_ready(model, sounds):

@@ -10,16 +10,18 @@ from pathlib import Path
 
 __all__ = ["whole"]
 
+_LONGEST = 50  # characters of a name, up to 200 bytes: file systems take 255
+
 
 @contextlib.contextmanager
 def whole(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a hidden file beside the target to write to, and move it into its place when it is complete.
 
     A link stays one: what it points to is replaced. After a failure nothing is left; a killed process may leave the
-    hidden file, ``.NUMBER.NAME``, whose ending is the target's and may tell a format.
+    hidden file, ``.NUMBER.NAME`` or the end of a long name, whose ending is the target's and may tell a format.
     """
     final = Path(os.path.realpath(target))
-    aside = final.with_name(f".{secrets.token_hex(4)}.{final.name}")
+    aside = final.with_name(f".{secrets.token_hex(4)}.{final.name[-_LONGEST:]}")
     try:
         yield aside
         with aside.open("rb+") as file:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["comparison_html", "comparison_text", "evaluation_html", "evaluation_text", "some", "text_table"]
+__all__ = ["comparison_html", "comparison_text", "evaluation_html", "evaluation_text", "shown", "some", "text_table"]
 
 _NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
 _LISTED = 10  # leaks, or clips of one sound, that a report names
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def shown(text: Any) -> str:
+    """Give a name in one line that a terminal shows and does not obey."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
 def some(values: Sequence[Any]) -> str:
     """Name the first of some values."""
-    return ", ".join(map(str, values[:_LISTED])) + (" and others" if len(values) > _LISTED else "")
+    return ", ".join(map(shown, values[:_LISTED])) + (" and others" if len(values) > _LISTED else "")
 
 
 def text_table(rows: Sequence[Sequence[str]]) -> str:
-    """Align columns: the first to the left, the others to the right."""
+    """Align columns, a line for each row: the first to the left, the others to the right."""
+    rows = [[shown(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

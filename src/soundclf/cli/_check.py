@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
@@ -116,7 +117,9 @@ def _rows(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> list[d
 
 
 def _why_missing(path: str) -> str:
-    return "it is in a format that libsndfile does not decode" if Path(path).exists() else "there is no such file"
+    if os.path.isfile(path):  # noqa: PTH113 - a Path fails on some names
+        return "it is in a format that libsndfile does not decode"
+    return "it is not a file" if os.path.exists(path) else "there is no such file"  # noqa: PTH110
 
 
 def _document(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
@@ -204,6 +207,8 @@ def features(
     soundclf features sounds.csv --out features.parquet --kind statistics
     """
     file = check_out(target, (".parquet", ".csv", ".npz"))
+    if file.exists() and Path(source).exists() and file.samefile(source):
+        raise FileExistsError(f"{target!r} cannot be written: it is the table to read")
     if file.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise ImportError('A Parquet file needs the package pyarrow: pip install "soundclf[parquet]"')
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)

@@ -139,7 +139,7 @@ def _folder(source: str, given: Mapping[str, str]) -> Any:
             raise typer.BadParameter(f"It belongs to tables, and {source!r} is a folder.", param_hint=f"'{option}'")
         try:
             re.compile(value)
-        except re.error as error:
+        except (re.error, OverflowError) as error:
             reason = f"{value!r} is not a regular expression: {error}."
             raise typer.BadParameter(reason, param_hint=f"'{option}'") from None
     return load_audio_folder(

@@ -85,5 +85,9 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
 
     new = make_sounds(len(sounds.target_names), directory=folder / "new", random_state=random_state + 1)
     say("A fresh process loads the model and classifies a new file of each class:")
-    subprocess.run([sys.executable, "-c", _ANSWER, model, *new.data], check=True)  # noqa: S603
+    command = [sys.executable, "-P", "-c", _ANSWER, model, *new.data]  # -P: what is in the working folder stays there
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if answer.returncode:
+        raise RuntimeError(f"The fresh process failed: {answer.stderr.strip().rpartition(chr(10))[2]}")
+    out(answer.stdout.rstrip("\n"))
     say("Done. Your turn: the README shows these steps on your own recordings.")

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import os
-import re
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,18 +14,13 @@ from typing import Any
 
 import typer
 
+from .._report import shown
+
 __all__ = ["check_out", "csv_line", "json_text", "shown", "shown_lines"]
-
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-
-
-def shown(text: Any) -> str:
-    """Give a name in one line that a terminal shows and does not obey."""
-    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 
 def shown_lines(text: str) -> str:
-    """Give several lines of that kind."""
+    """Give several lines that a terminal shows and does not obey."""
     return "\n".join(map(shown, text.split("\n")))
 
 

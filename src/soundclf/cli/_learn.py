@@ -123,6 +123,8 @@ def train(
     soundclf train sounds.csv --folds fold --preset accurate --out sounds.skops
     """
     file = check_out(target, (".skops", ".joblib"))
+    if file.suffix.lower() == ".joblib":
+        check_out(f"{target}.json", (".json",))  # where the report goes
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
     _check_classes(source, dataset)
     from ..datasets import check_clips

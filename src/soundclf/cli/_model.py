@@ -57,7 +57,14 @@ def describe(
     soundclf describe sounds.skops --json | jq .report.evaluation.accuracy
     """
     told = _told(model)
-    out(json_text(told, indent=1) if as_json else "\n".join(f"{name:<11}{shown(text)}" for name, text in _lines(told)))
+    if as_json:
+        out(json_text(told, indent=1))
+        return
+    try:
+        lines = [f"{name:<11}{shown(text)}" for name, text in _lines(told)]
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"{model!r} says of its model what soundclf does not write; --json shows it all") from error
+    out("\n".join(lines))
 
 
 def _told(model: str) -> dict[str, Any]:
@@ -72,7 +79,10 @@ def _told(model: str) -> dict[str, Any]:
             f"{model!r} is no .skops file, so that nothing is known of it unless it is loaded, and {str(beside)!r}, "
             "which soundclf train writes, is not there"
         )
-    told = json.loads(beside.read_text("utf-8"))
+    try:
+        told = json.loads(beside.read_text("utf-8"))
+    except (ValueError, RecursionError):
+        told = None
     if not isinstance(told, dict):
         raise ValueError(f"{str(beside)!r} does not describe a model")
     return told
@@ -123,6 +133,6 @@ def _report(report: Any) -> Iterator[tuple[str, str]]:
                 text = f"{figures[name]['pooled']:.3f} ({low:.3f} to {high:.3f})"
                 lines.append(("judged", f"{name.replace('_', ' ')} {text}, preset {figures['preset']}"))
             lines.append(("", f"split by {figures['splitting']}"))
-    except (KeyError, TypeError, AttributeError, ValueError):  # it is not of soundclf train
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):  # it is not of soundclf train
         lines = [("report", json_text(report))]
     yield from lines

@@ -60,16 +60,13 @@ def plot(
             errors.append((name, f"{error.reason}."))
     if not displays:
         raise ValueError(f"There is nothing to draw: {files[0]!r}: {errors[0][1]}")
-    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-    mpl.use("agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(len(displays), figsize=(8, 3.2 * len(displays)), layout="constrained", squeeze=False)
+    figure = Figure(figsize=(8, 3.2 * len(displays)), layout="constrained")  # not pyplot's, which waveshow has drawn
+    axes = figure.subplots(len(displays), squeeze=False)
     for display, ax in zip(displays, axes.flat, strict=True):
         display.plot(ax=ax)
     with whole(file) as aside:
         figure.savefig(aside, dpi=120)
-    plt.close(figure)
     say(f"Wrote {shown(target)}.")
     end(errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import select
@@ -11,6 +12,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -43,6 +45,22 @@ _LONGEST = 2000  # characters of a message
 class Commands(TyperGroup):
     """The commands, each run so that it ends as scripts expect."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the arguments apart, or show the help.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As for typer.core.TyperGroup.
+
+        Returns
+        -------
+        typer.Context
+            What is run, and with what.
+        """
+        with _guarded():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: Any) -> Any:
         """Run a command.
 
@@ -63,12 +81,13 @@ class Commands(TyperGroup):
 class _Signals:
     """Ctrl-C and SIGTERM as KeyboardInterrupt, and remembered: some code of others swallows exceptions.
 
-    While it is deferring, the first one waits for the next call of check_stopped.
+    While it is deferring, the first one waits for the next call of check_stopped; while it is tidying up, all do.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self.deferring = False
+        self.tidying = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
@@ -77,12 +96,20 @@ class _Signals:
                 if signal.getsignal(number) not in (signal.SIG_IGN, None):
                     self._before[number] = signal.signal(number, self._receive)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self.received is not None and kind is not None:
+            self.tidying = True  # until that has been told
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def end(self) -> None:
+        """Let whatever comes now end the process at once: nothing is left to lose."""
+        for number in self._before:
+            signal.signal(number, signal.SIG_DFL)
+
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        waits = self.deferring and self.received is None
+        waits = self.tidying or (self.deferring and self.received is None)
         self.received = number
         if not waits:
             raise KeyboardInterrupt
@@ -111,8 +138,7 @@ def uninterrupted() -> Iterator[None]:
 def _guarded() -> Iterator[None]:
     global _signals
     _signals = _Signals()
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be valid UTF-8
+    _prepare_streams()
     try:
         with _signals, warnings.catch_warnings():
             warnings.showwarning = _show_warning
@@ -137,10 +163,28 @@ def _guarded() -> Iterator[None]:
         raise typer.Exit(FAILED) from error
 
 
+def _prepare_streams() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed, so that the next file opened would get its number
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the process's end
+    if hasattr(sys.stdout, "reconfigure"):
+        codecs.register_error("soundclf", _as_bytes_or_escaped)
+        sys.stdout.reconfigure(errors="soundclf")
+
+
+def _as_bytes_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Give names of files that are not valid UTF-8 as they are, and escape what the encoding lacks."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
+
+
 def _stopped(stop: KeyboardInterrupt) -> typer.Exit:
     number = signal.Signals(_signals.received or signal.SIGINT)
     _abandon(sys.stdout)  # what could not be written yet, to a pipe that nobody reads
     say(f"Interrupted by {number.name}{''.join(f' {part}' for part in stop.args)}.")
+    _signals.end()
     return typer.Exit(128 + number)
 
 
@@ -176,9 +220,13 @@ def scratch() -> Iterator[str]:
     """Give a folder for as long as it is needed."""
     with uninterrupted():  # between making the folder and knowing of it
         made = tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True)
-    with made as folder:
+    try:
         check_stopped()
-        yield folder
+        yield made.name
+    finally:
+        _signals.tidying = True  # for who presses Ctrl-C more than once
+        made.cleanup()
+        _signals.tidying = False
 
 
 @contextlib.contextmanager
@@ -193,8 +241,9 @@ def without_greetings() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            greetings.seek(0)
-            os.write(kept, greetings.read())
+            if _signals.received is None:
+                greetings.seek(0)
+                os.write(kept, greetings.read())
             raise
         finally:
             os.dup2(kept, 2)
@@ -214,9 +263,12 @@ def say(text: str) -> None:
 
 def out(line: str) -> None:
     """Give out a line of data at once, and as a whole."""
+    wait_for_reader()
     with uninterrupted(), _beside_bars(sys.stdout):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
+    if not _signals.deferring:
+        check_stopped()
 
 
 def wait_for_reader() -> None:

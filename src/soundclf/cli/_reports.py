@@ -16,6 +16,7 @@ __all__ = ["check_pictures", "page", "summary"]
 _STYLE = """
 body { font-family: system-ui, sans-serif; line-height: 1.4; max-width: 70em; margin: 2em auto; padding: 0 1em; }
 table { border-collapse: collapse; margin: 0.5em 0; }
+tbody th { max-width: 24em; overflow-wrap: anywhere; }
 img { max-width: 100%; }
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def existing_folder(root: Any, what: str) -> Path:
 
 def present(paths: Sequence[str], missing: str, where: str) -> np.ndarray:
     """Say which files to keep: those that are there, or all; ``where`` ends the sentence about those that are not."""
-    there = np.array([Path(path).is_file() for path in paths], bool)
+    there = np.array([os.path.isfile(path) for path in paths], bool)  # noqa: PTH113 - a Path fails on some names
     absent = [f"row {i}: {path}" for i, path in enumerate(paths) if not there[i]]
     if absent and missing != "keep":
         sentence = f"{len(absent):,} of {counted(len(paths), 'file')} {where} are not there: {listed(absent)}"

@@ -166,7 +166,8 @@ def load_audio_folder(
         )
     if not sounds:
         where = "no sounds in folders of classes" if label == "parent" else "no sounds"
-        raise DataSetError(f"the folder {str(folder)!r} holds {where}; {_passed_over(ignored)}")
+        more = f", {counted(len(foreign), 'sound')} in formats that cannot be read among them" if foreign else ""
+        raise DataSetError(f"the folder {str(folder)!r} holds {where}; {_passed_over(ignored)}{more}")
     undecodable = [] if errors == "keep" else _undecodable(sounds, errors)
     left_out = set(undecodable)
     sounds = [path for path in sounds if str(path) not in left_out]
