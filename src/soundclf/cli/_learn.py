@@ -228,9 +228,8 @@ def _save(model: Any, file: Path, report: dict[str, Any]) -> None:
     with scratch() as folder:
         twin = Path(folder, "model.skops")
         save(model, twin, report=report)  # where paths and worker counts are left behind
-        with whole(file.with_name(f"{file.name}.json")) as aside:
-            aside.write_text(json_text(describe(twin), indent=1) + "\n", "utf-8")
-        with whole(file) as aside:
+        with whole(file.with_name(f"{file.name}.json")) as beside, whole(file) as aside:  # both of them or neither
+            beside.write_text(json_text(describe(twin), indent=1) + "\n", "utf-8")
             joblib.dump(load(twin), aside)
 
 
