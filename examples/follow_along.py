@@ -1,4 +1,8 @@
-"""Follow the documentation's pages: make the folder in which their code runs.
+"""
+The folder in which the documentation's code runs
+=================================================
+
+To follow the pages,
 
     python examples/follow_along.py playground
 

@@ -543,7 +543,7 @@ def _files(folder):
         (folder / name).write_bytes(content)
         yield name, why
     joblib.dump(LogisticRegression(), folder / "pickled")
-    yield "pickled", "it is a pickle, which can run any code when it is loaded"
+    yield "pickled", "it is a pickle, which can run any code when it is loaded; joblib.load reads your own"
     joblib.dump(LogisticRegression(), folder / "compressed", compress=3)
     yield "compressed", "it is no file in skops' format"
     np.savez(folder / "arrays.npz", a=np.ones(3))
