@@ -109,8 +109,8 @@ def load_collection(
     options = {"--label": label, "--group": group, "--folds": folds, "--path": path, "--root": root}
     given = {option: value for option, value in options.items() if value is not None}
     for table, (folder, loader, names) in _DATA_SETS.items():
-        home = place if place.is_dir() else place.parent.parent
-        own = (home / folder / table).is_file() and (place.is_dir() or place == home / folder / table)
+        home = place if place.is_dir() else place.absolute().parent.parent
+        own = (home / folder / table).is_file() and (place.is_dir() or place.absolute() == home / folder / table)
         if own and given.items() <= names.items():
             say(f"Reading {str(home)!r} with soundclf.datasets.{loader}, with its own labels, recordings and folds.")
             return getattr(datasets, loader)(home)
