@@ -13,8 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from house import draw
-
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build" / "docs"
 COPY = BUILD / "copy"
@@ -22,6 +20,9 @@ COPY = BUILD / "copy"
 
 def main() -> int:
     """Copy the sources, draw the house, and let Sphinx do the rest."""
+    sys.dont_write_bytecode = True
+    from house import draw
+
     for name in ("docs", "examples"):
         ignored = shutil.ignore_patterns("__pycache__", ".*")
         shutil.copytree(ROOT / name, COPY / name, ignore=ignored, dirs_exist_ok=True)
