@@ -46,7 +46,8 @@ FOLDS = (1, 2, 3, 4, 5)
 
 
 def _statistics(classifier: Any = None, **settings: Any) -> Any:
-    return make_pipeline(MFCCStatisticsTransformer(**settings), classifier or DenseAudioClassifier(random_state=0))
+    chosen = DenseAudioClassifier(random_state=0) if classifier is None else classifier
+    return make_pipeline(MFCCStatisticsTransformer(**settings), chosen)
 
 
 def _conv(features: dict[str, Any] | None = None, **settings: Any) -> Any:

@@ -43,7 +43,7 @@ def differ(a, b):
 # -- what is learned ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
 def test_trains_as_keras_does(blobs, optimizer):
     keras = pytest.importorskip("keras")
     started = []
@@ -76,6 +76,16 @@ def test_trains_as_keras_does(blobs, optimizer):
     kept = [array[0] for layer in zip(clf.coefs_, clf.intercepts_, strict=True) for array in layer]
     for ours, theirs in zip(kept, model.get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_a_callback_saves_a_model_of_keras_alone(blobs, tmp_path, name):
+    keras = pytest.importorskip("keras")
+    path = tmp_path / "model.keras"
+    small(optimizer=name, callbacks=[keras.callbacks.ModelCheckpoint(path)]).fit(*blobs)
+    model = keras.models.load_model(path)
+    assert type(model.optimizer) is getattr(keras.optimizers, name)
+    assert model.optimizer.iterations.numpy() == 5 * -(-len(blobs[1]) // 32)
 
 
 @pytest.mark.parametrize("dropout", [0.2, 0.8])

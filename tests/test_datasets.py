@@ -273,8 +273,31 @@ def test_formats_that_cannot_be_read_are_told(folder):
     )
     assert warning.filename == __file__
     assert len(sounds.ignored) == 7
+    assert below(folder, sounds.missing) == foreign
     with pytest.warns(AudioWarning, match="^1 sound in formats"), pytest.raises(AudioError, match="1 hidden or other"):
         load_audio_folder(fill(folder / "new", "a/1.m4a"))
+
+
+def test_folds_by_the_names_of_files(folder):
+    sounds = load_audio_folder(folder, fold=r"^\d", group=r"-(.)")
+    check_form(sounds, 4, fold="i")
+    assert sounds.fold.tolist() == [1, 2, 3, 4]
+    assert list(sounds.frame) == ["path", "label", "group", "fold"]
+    named = load_audio_folder(folder, fold=lambda path: path.suffix)
+    check_form(named, 4, groups=False, fold="U")
+    assert named.fold.tolist() == [".wav", ".wav", ".flac", ".ogg"]
+    with pytest.raises(ValueError, match=r"The fold expression '\[12\]' does not match the file name '3-a.flac'"):
+        load_audio_folder(folder, fold="[12]")
+    with pytest.raises(ParameterError, match="The 'fold' parameter of load_audio_folder must be None or"):
+        load_audio_folder(folder, fold=3)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="such names cannot be there")
+def test_names_that_are_not_valid_utf_8(tmp_path):
+    name = os.fsdecode(b"\xff.wav")
+    sounds = load_audio_folder(fill(tmp_path, f"cat/{name}"))
+    check_form(sounds, 1, groups=False)
+    assert sounds.frame["path"].tolist() == sounds.data.tolist() == [str(tmp_path / "cat" / name)]
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ FLOORS = {
     "timeline": 8,
     "persistence": 8,
     "plotting": 8,
-    "cli": 9,
+    "cli": 10,
 }
 
 

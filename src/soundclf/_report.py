@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["comparison_html", "comparison_text", "evaluation_html", "evaluation_text", "some"]
+__all__ = ["comparison_html", "comparison_text", "evaluation_html", "evaluation_text", "some", "text_table"]
 
 _NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
 _LISTED = 10  # leaks, or clips of one sound, that a report names
@@ -17,7 +17,7 @@ def some(values: Sequence[Any]) -> str:
     return ", ".join(map(str, values[:_LISTED])) + (" and others" if len(values) > _LISTED else "")
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def text_table(rows: Sequence[Sequence[str]]) -> str:
     """Align columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -113,10 +113,10 @@ def _notes(result: Any) -> list[str]:
 
 def evaluation_text(result: Any) -> str:
     """Show an evaluation as plain text."""
-    parts = [_table(_figures(result)), "\n".join(_notes(result)), _table(_by_split(result)), _table(_by_class(result))]
+    tables = [_by_split(result), _by_class(result)]
     if len(result.classes) <= 20:
-        parts.append(_table(_confusion(result)))
-    return "\n\n".join(parts)
+        tables.append(_confusion(result))
+    return "\n\n".join([text_table(_figures(result)), "\n".join(_notes(result)), *map(text_table, tables)])
 
 
 def evaluation_html(result: Any) -> str:
@@ -159,7 +159,7 @@ def comparison_text(result: Any) -> str:
     figures, pairs = _compared(result)
     notes = "\n".join(_notes(next(iter(result.evaluations.values())))[:2])
     method = "Accuracy, split by split; t-test with the correction of Nadeau and Bengio:"
-    return "\n\n".join([_table(figures), notes, f"{method}\n{_table(pairs)}"])
+    return "\n\n".join([text_table(figures), notes, f"{method}\n{text_table(pairs)}"])
 
 
 def comparison_html(result: Any) -> str:

@@ -228,7 +228,9 @@ class Network:
         self._weights = [*self.model.trainable_variables, *_running(self.model)]
         self._variables = [*self._weights, *self.model.optimizer.variables]
         # Variables read one by one through Keras would take a tenth of a small network's epoch.
-        self._read_graph = tf.function(lambda: [tf.identity(variable.value) for variable in self._variables])
+        self._read_graph = tf.function(
+            lambda: [tf.identity(variable.value) for variable in self._variables], autograph=False
+        )
         self._fresh = self._read()
         rows = (
             tf.TensorSpec((None, *architecture.input_shape), tf.float32),
@@ -241,9 +243,9 @@ class Network:
             tf.TensorSpec((None,), tf.int32),
             tf.TensorSpec((), tf.int32),
         )
-        self._train_graph = tf.function(self._train_steps, input_signature=rows + order)
+        self._train_graph = tf.function(self._train_steps, input_signature=rows + order, autograph=False)
         weights = [tf.TensorSpec(variable.shape, tf.float32) for variable in self._weights]
-        self._judge_graph = tf.function(self._judge, input_signature=(*rows, weights))
+        self._judge_graph = tf.function(self._judge, input_signature=(*rows, weights), autograph=False)
 
     def _right(self, logits: Any, y: Any) -> Any:
         """Count the rows classified rightly."""

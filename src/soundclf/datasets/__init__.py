@@ -4,6 +4,7 @@ Every loader gives a Bunch with paths in ``data``, labels in ``target``, the rec
 ``groups`` and, where the data set has folds, these in ``fold`` and ``cv``.
 """
 
+from ._check import ClipCheck, check_clips
 from ._esc50 import fetch_esc50, load_esc50
 from ._folder import AUDIO_EXTENSIONS, load_audio_folder
 from ._fsdd import fetch_fsdd, load_fsdd
@@ -13,6 +14,8 @@ from ._urbansound8k import fetch_urbansound8k, load_urbansound8k
 
 __all__ = [
     "AUDIO_EXTENSIONS",
+    "ClipCheck",
+    "check_clips",
     "fetch_esc50",
     "fetch_fsdd",
     "fetch_urbansound8k",

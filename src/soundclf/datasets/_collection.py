@@ -111,7 +111,11 @@ def _data_frame(columns: Any, rows: np.ndarray, numbers: bool) -> Any:
         import pandas as pd
     except ImportError:
         return None
-    frame = pd.DataFrame(columns).iloc[rows].reset_index(drop=True)
+    try:
+        whole = pd.DataFrame(columns)
+    except UnicodeEncodeError:  # strings of pyarrow's cannot hold names that are not valid UTF-8
+        whole = pd.DataFrame(columns, dtype=object)
+    frame = whole.iloc[rows].reset_index(drop=True)
     for name in frame.columns if numbers else ():
         with contextlib.suppress(ValueError, TypeError):
             frame[name] = pd.to_numeric(frame[name])

@@ -30,6 +30,7 @@ _NAMER = Rule(
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "label": (names(["parent"]), _NAMER),
     "group": (NONE, _NAMER),
+    "fold": (NONE, _NAMER),
     "extensions": (
         Rule(
             'a list of file name endings such as ".wav"',
@@ -53,6 +54,7 @@ def load_audio_folder(
     *,
     label: Literal["parent"] | Namer = "parent",
     group: Namer | None = None,
+    fold: Namer | None = None,
     extensions: Iterable[str] = AUDIO_EXTENSIONS,
     errors: Literal["keep", "skip", "raise"] = "keep",
     return_X_y: bool = False,
@@ -73,6 +75,8 @@ def load_audio_folder(
         if it has one, else the whole match. With "parent", files that lie in ``root`` itself are ignored.
     group : str, re.Pattern or callable, default=None
         Where the recording that a clip was cut from is named, in the same ways.
+    fold : str, re.Pattern or callable, default=None
+        Where the fold that a clip belongs to is named, in the same ways.
     extensions : iterable of str, default=AUDIO_EXTENSIONS
         Endings of the names of sounds, upper or lower case: by default those of the formats that libsndfile reads.
     errors : {"keep", "skip", "raise"}, default="keep"
@@ -94,14 +98,17 @@ def load_audio_folder(
             The labels that occur, sorted.
         groups : ndarray of shape (n_clips,), str, or None
             The recording of each clip, with ``group``.
-        fold, cv : None
-            There are no official folds.
+        fold : ndarray of shape (n_clips,), or None
+            The fold of each clip, with ``fold``: int where all are whole numbers, else str.
+        cv : sklearn.model_selection.PredefinedSplit or None
+            Each fold in turn as the test set, in sorted order.
         frame : pandas.DataFrame or None
-            Path, label and group; None without pandas.
+            Path, label, group and fold; None without pandas.
         ignored : list of str
             Paths of the files that were passed over.
         missing : list of str
-            Paths of the files that cannot be decoded and were left out.
+            Paths of the sounds that were left out: those in formats that cannot be read, and files that cannot be
+            decoded.
         DESCR : str
             A short description.
 
@@ -112,7 +119,7 @@ def load_audio_folder(
     AudioError
         If there is no sound in it, and with ``errors="raise"``.
     ValueError
-        For a file name that a regular expression does not match, and for an empty label or group.
+        For a file name that a regular expression does not match, and for an empty label, group or fold.
     OSError
         For a folder that cannot be read.
     ParameterError
@@ -137,7 +144,7 @@ def load_audio_folder(
     """
     listable = isinstance(extensions, Iterable) and not isinstance(extensions, str)
     endings: Any = tuple(extensions) if listable else extensions
-    values = {"label": label, "group": group, "extensions": endings, "errors": errors}
+    values = {"label": label, "group": group, "fold": fold, "extensions": endings, "errors": errors}
     check_params("load_audio_folder", values, _PARAMETERS)
     folder = existing_folder(root, "An audio folder")
     known = tuple(ending.lower() for ending in endings)
@@ -147,13 +154,13 @@ def load_audio_folder(
         if hidden or not ending.endswith(known) or (label == "parent" and path.parent == folder):
             ignored.append(str(path))
             if not hidden and ending.endswith(_UNREADABLE):
-                foreign.append(path.relative_to(folder).as_posix())
+                foreign.append(path)
         else:
             sounds.append(path)
     if foreign:
         warnings.warn(
-            f"{counted(len(foreign), 'sound')} in formats that cannot be read: {listed(foreign)}. Convert them, for "
-            "example to FLAC",
+            f"{counted(len(foreign), 'sound')} in formats that cannot be read: "
+            f"{listed([path.relative_to(folder).as_posix() for path in foreign])}. Convert them, for example to FLAC",
             AudioWarning,
             stacklevel=2,
         )
@@ -167,8 +174,10 @@ def load_audio_folder(
         raise DataSetError(f"not one sound in the folder {str(folder)!r} can be decoded")
     labels = [path.parent.name if label == "parent" else _named(label, path, "label") for path in sounds]
     groups = None if group is None else [_named(group, path, "group") for path in sounds]
+    folds = None if fold is None else [_named(fold, path, "fold") for path in sounds]
     paths = [str(path) for path in sounds]
-    columns = {"path": paths, "label": labels} | ({} if groups is None else {"group": groups})
+    known_too = {"group": groups, "fold": folds}
+    columns = {"path": paths, "label": labels} | {name: cells for name, cells in known_too.items() if cells is not None}
     descr = (
         f"{counted(len(paths), 'sound')} of {counted(len(set(labels)), 'class')} below {str(folder)!r}; "
         f"{_passed_over(ignored)}, {len(undecodable)} left out as undecodable."
@@ -177,11 +186,12 @@ def load_audio_folder(
         paths,
         labels,
         groups=groups,
+        fold=folds,
         frame=columns,
         descr=descr,
         return_X_y=return_X_y,
         ignored=ignored,
-        missing=undecodable,
+        missing=[str(path) for path in foreign] + undecodable,
     )
 
 

@@ -1,18 +1,18 @@
-"""The ``soundclf`` command; every command calls the public API."""
+"""The main job on generated sounds, as a command."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Classify sounds with scikit-learn.", no_args_is_help=True, add_completion=False)
+from ._process import scratch, without_greetings
+
+__all__ = ["demo"]
 
 # What the demo runs in a fresh process: load, classify, and tell what that took.
 _ANSWER = """
@@ -29,25 +29,6 @@ print(f"    {seconds:.1f} s from nothing to the answers; TensorFlow imported: {'
 """
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from . import __version__
-
-        typer.echo(f"soundclf {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _soundclf(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    # TensorFlow greets on standard error; this is the command's own process.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-@app.command()
 def demo(
     n_samples: Annotated[int, typer.Option(min=120, help="Number of generated clips.")] = 240,
     random_state: Annotated[int, typer.Option(min=0, max=2**32 - 2, help="Seed of sounds and training.")] = 0,
@@ -57,9 +38,11 @@ def demo(
     Writes labelled WAV files, extracts features, cross-validates by recording, fits, saves the model, and lets a fresh
     process load it and classify new files.
 
-    Example: soundclf demo --random-state 1
+    Examples
+    --------
+    soundclf demo --random-state 1
     """
-    with tempfile.TemporaryDirectory(prefix="soundclf-demo-") as folder:
+    with scratch() as folder:
         _demo(Path(folder), n_samples, random_state)
 
 
@@ -69,9 +52,11 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
-    from . import DenseAudioClassifier, MFCCMeanTransformer
-    from .datasets import make_sounds
+    from .. import DenseAudioClassifier, MFCCMeanTransformer, networks
+    from ..datasets import make_sounds
 
+    with without_greetings():
+        networks.versions()  # imports TensorFlow, which greets at length
     start = time.perf_counter()
 
     def say(text: str) -> None:

@@ -1,0 +1,260 @@
+"""What is in a collection, and its features: ``soundclf check`` and ``soundclf features``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import StrEnum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .._atomic import whole
+from ._collection import (
+    SOURCE,
+    Folds,
+    Group,
+    Jobs,
+    Label,
+    Memory,
+    PathColumn,
+    Root,
+    bars,
+    end,
+    extracted,
+    load_collection,
+    part_of,
+    reasons,
+)
+from ._files import check_out, csv_line, json_text, shown, shown_lines
+from ._process import PARTLY, out, say
+
+__all__ = ["check", "features"]
+
+
+def check(
+    sources: Annotated[list[str], typer.Argument(metavar="DIR|CSV", help=f"{SOURCE} Several are taken as one.")],
+    label: Label = None,
+    group: Group = None,
+    folds: Folds = None,
+    path: PathColumn = None,
+    root: Root = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table, a row for every file.")] = False,
+    jobs: Jobs = -1,
+) -> None:
+    """Tell what is in a collection, and what is wrong with it.
+
+    Decodes every file once. Tells how classes, durations, rates, channels and formats spread, and which files cannot
+    be used, are silent, clipped, or there more than once. The exit code is 3 if some cannot be used.
+
+    Examples
+    --------
+    soundclf check recordings
+    soundclf check train.csv test.csv --label species --csv > files.csv
+    soundclf check UrbanSound8K/metadata/UrbanSound8K.csv --json
+    """
+    _one_form(as_json, as_csv)
+    columns = {"label": label, "group": group, "folds": folds, "path": path, "root": root}
+    from ..datasets import check_clips
+
+    dataset, missing = _joined([load_collection(source, **columns) for source in sources])
+    found = check_clips(dataset, n_jobs=jobs, verbose=bars())
+    if as_json:
+        out(json_text(_document(found, dataset, missing), indent=1))
+    elif as_csv:
+        _print_table(_rows(found, dataset, missing))
+    else:
+        out(shown_lines(str(found)))
+        if missing:
+            out(f"\nNot there, or in a format that cannot be read: {len(missing):,}")
+    if found.errors or missing:
+        raise typer.Exit(PARTLY)
+
+
+def _one_form(as_json: bool, as_csv: bool) -> None:
+    if as_json and as_csv:
+        raise typer.BadParameter("It cannot be combined with --csv.", param_hint="'--json'")
+
+
+def _joined(bunches: Sequence[Any]) -> tuple[dict[str, Any], list[str]]:
+    """Take several collections as one."""
+    import numpy as np
+
+    joined: dict[str, Any] = {name: np.concatenate([bunch[name] for bunch in bunches]) for name in ("data", "target")}
+    for name in ("groups", "fold"):
+        known = all(bunch[name] is not None for bunch in bunches)
+        joined[name] = np.concatenate([bunch[name] for bunch in bunches]) if known else None
+    return joined, [path for bunch in bunches for path in bunch.missing]
+
+
+def _rows(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> list[dict[str, Any]]:
+    """Give what is known of every file."""
+    twin = {position: same[0] for same in found.duplicates for position in same[1:]}
+    rows = []
+    for i, clip in enumerate(found.clips):
+        usable = i not in found.errors
+        row = {"path": clip, "label": dataset["target"][i]}
+        known = [(name, dataset[key]) for name, key in (("group", "groups"), ("fold", "fold"))]
+        row |= {name: values[i] for name, values in known if values is not None}
+        row |= {
+            "duration": float(found.duration[i]),
+            "rate": float(found.rate[i]),
+            "channels": int(found.channels[i]) if usable else None,
+            "format": str(found.format[i]) if usable else None,
+            "peak": float(found.peak[i]),
+            "silent": bool(found.silent[i]) if usable else None,
+            "clipped": int(found.clipped[i]) if usable else None,
+            "duplicate_of": found.clips[twin[i]] if i in twin else None,
+            "error": None if usable else found.errors[i].reason,
+        }
+        rows.append(row)
+    absent = dict.fromkeys(rows[0])
+    return rows + [{**absent, "path": path, "error": _why_missing(path)} for path in missing]
+
+
+def _why_missing(path: str) -> str:
+    return "it is in a format that libsndfile does not decode" if Path(path).exists() else "there is no such file"
+
+
+def _document(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
+    import numpy as np
+
+    usable = found.usable
+    classes = []
+    for name in np.unique(dataset["target"]):
+        part = dataset["target"] == name
+        lengths = found.duration[part & usable]
+        figures = [lengths.min(), np.median(lengths), lengths.max(), lengths.sum()] if len(lengths) else [np.nan] * 4
+        names = ("shortest", "median", "longest", "seconds")
+        classes.append({"label": name, "clips": int(part.sum()), **dict(zip(names, map(float, figures), strict=True))})
+    errors = [(found.clips[i], error.reason) for i, error in found.errors.items()]
+    errors += [(path, _why_missing(path)) for path in missing]
+    return {
+        "clips": len(found.clips) + len(missing),
+        "usable": int(usable.sum()),
+        "seconds": float(np.nansum(found.duration)),
+        "classes": classes,
+        **{
+            name: _counts(values[usable])
+            for name, values in (("rates", found.rate), ("channels", found.channels), ("formats", found.format))
+        },
+        "unusable": [{"path": path, "error": error} for path, error in errors],
+        "silent": found.clips[found.silent],
+        "clipped": [{"path": found.clips[i], "places": found.clipped[i]} for i in np.flatnonzero(found.clipped)],
+        "duplicates": [found.clips[same] for same in found.duplicates],
+    }
+
+
+def _counts(values: Any) -> list[dict[str, Any]]:
+    counts = Counter(values.tolist()).most_common()
+    return [{"value": value, "clips": n} for value, n in counts]
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    out(csv_line(rows[0]))
+    for row in rows:
+        out(csv_line(map(_cell, row.values())))
+
+
+def _cell(value: Any) -> Any:
+    """Give a cell of a CSV file: nothing for what is not known, and numbers without noise."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+# -- features ----------------------------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """Features with a column each."""
+
+    mean = "mean"
+    statistics = "statistics"
+
+
+def features(
+    source: Annotated[str, typer.Argument(metavar="DIR|CSV", help=SOURCE)],
+    target: Annotated[str, typer.Option("--out", metavar="FILE", help="A .parquet, .csv or .npz file to write.")],
+    kind: Annotated[
+        Kind, typer.Option(help="MFCCMeanTransformer (40 columns) or MFCCStatisticsTransformer (some hundreds).")
+    ] = Kind.mean,
+    label: Label = None,
+    group: Group = None,
+    folds: Folds = None,
+    path: PathColumn = None,
+    root: Root = None,
+    memory: Memory = None,
+    jobs: Jobs = -1,
+) -> None:
+    """Extract features of a collection into a file.
+
+    Every row has the features of a file, with its path, label, group and fold. A .npz file holds the arrays X,
+    feature_names, path, label, and where they are known group and fold; NumPy reads it without pickle. Files that
+    cannot be used are left out, listed at the end, and make the exit code 3.
+
+    Examples
+    --------
+    soundclf features recordings --out features.csv --group '(.+)-'
+    soundclf features sounds.csv --out features.parquet --kind statistics
+    """
+    file = check_out(target, (".parquet", ".csv", ".npz"))
+    if file.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
+        raise ImportError('A Parquet file needs the package pyarrow: pip install "soundclf[parquet]"')
+    dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
+    from .. import MFCCMeanTransformer, MFCCStatisticsTransformer
+
+    if file.suffix.lower() == ".parquet":
+        _check_text(dataset.data)
+    transformer = (MFCCMeanTransformer if kind is Kind.mean else MFCCStatisticsTransformer)(memory=memory, n_jobs=jobs)
+    rows, errors = extracted(transformer, dataset.data)
+    kept = [i for i in range(len(rows)) if i not in errors]
+    if not kept:
+        raise ValueError(f"Not one file of {source!r} can be used, the first because {next(iter(errors.values()))}")
+    good = part_of(dataset, kept)
+    columns = {"path": good["data"], "label": good["target"], "group": good["groups"], "fold": good["fold"]}
+    known = {name: cells for name, cells in columns.items() if cells is not None}
+    with whole(file) as aside:
+        _WRITERS[file.suffix.lower()](aside, known, rows[kept], transformer.get_feature_names_out().tolist())
+    say(f"Wrote {len(kept):,} rows of {rows.shape[1]:,} features to {shown(target)}.")
+    end(reasons(dataset.data, errors), dataset.missing)
+
+
+def _check_text(paths: Sequence[str]) -> None:
+    for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"A Parquet file cannot hold the file name {path!r}; write .csv or .npz") from None
+
+
+def _write_csv(file: Path, known: dict[str, Any], rows: Any, names: Sequence[str]) -> None:
+    with file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as lines:
+        lines.write(csv_line([*known, *names]) + "\n")
+        for i, row in enumerate(rows):
+            lines.write(csv_line([*(cells[i] for cells in known.values()), *map(str, row)]) + "\n")
+
+
+def _write_npz(file: Path, known: dict[str, Any], rows: Any, names: Sequence[str]) -> None:
+    import numpy as np
+
+    texts = {name: cells.astype(str) if cells.dtype == object else cells for name, cells in known.items()}
+    with file.open("wb") as archive:
+        np.savez(archive, X=rows, feature_names=np.asarray(names, str), **texts)
+
+
+def _write_parquet(file: Path, known: dict[str, Any], rows: Any, names: Sequence[str]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    columns = {name: pa.array(cells.tolist()) for name, cells in known.items()}
+    columns |= {name: pa.array(rows[:, i]) for i, name in enumerate(names)}
+    parquet.write_table(pa.table(columns), file)
+
+
+_WRITERS = {".csv": _write_csv, ".npz": _write_npz, ".parquet": _write_parquet}

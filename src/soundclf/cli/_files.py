@@ -1,0 +1,70 @@
+"""Files that the command writes, and names that it shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+__all__ = ["check_out", "csv_line", "json_text", "shown", "shown_lines"]
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def shown(text: Any) -> str:
+    """Give a name in one line that a terminal shows and does not obey."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
+
+
+def shown_lines(text: str) -> str:
+    """Give several lines of that kind."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Give a line of a CSV table, without its end; cells with line breaks of any kind are quoted."""
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().removesuffix("\r\n")
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Give JSON that every parser takes: in ASCII, and with null for numbers that are not finite."""
+    return json.dumps(_strict(value), allow_nan=False, indent=indent)
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _strict(item) for name, item in value.items()}
+    if hasattr(value, "tolist"):
+        return _strict(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def check_out(path: str, endings: Sequence[str], option: str = "--out") -> Path:
+    """Find out before the work whether a file can be written when it is done."""
+    target = Path(path)
+    if target.suffix.lower() not in endings:
+        raise typer.BadParameter(f"{path!r} must end in {' or '.join(endings)}.", param_hint=f"'{option}'")
+    folder = Path(os.path.realpath(target)).parent
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{path!r} cannot be written: {str(folder)!r} is not a folder")
+    if target.exists() and not target.is_file():
+        raise FileExistsError(f"{path!r} cannot be written: it is there, and not a regular file")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{path!r} cannot be written: {error.strerror} in {str(folder)!r}") from error
+    return target

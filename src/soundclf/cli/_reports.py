@@ -1,0 +1,110 @@
+"""An evaluation as figures for other programs, and as a page."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import io
+import os
+from collections.abc import Sequence
+from html import escape
+from importlib.util import find_spec
+from typing import Any
+
+__all__ = ["check_pictures", "page", "summary"]
+
+_STYLE = """
+body { font-family: system-ui, sans-serif; line-height: 1.4; max-width: 70em; margin: 2em auto; padding: 0 1em; }
+table { border-collapse: collapse; margin: 0.5em 0; }
+img { max-width: 100%; }
+"""
+
+
+def summary(result: Any, preset: str, random_state: int) -> dict[str, Any]:
+    """Give an evaluation's figures in a form that JSON can express; names of files are not among them."""
+    from .. import __version__
+
+    names = ("accuracy", "balanced_accuracy", "macro_f1")
+    matrix = result.confusion_matrix
+    return {
+        "preset": preset,
+        "random_state": random_state,
+        "soundclf": __version__,
+        "clips": len(result.y_true),
+        "recordings": result.n_recordings,
+        "splitting": result.splitting,
+        "confidence_level": result.confidence_level,
+        **{
+            name: {
+                "pooled": result.pooled[name],
+                "interval": list(result.intervals[name]),
+                "splits": result.scores[name].tolist(),
+            }
+            for name in names
+        },
+        "calibration_error": result.calibration_error,
+        "train_clips": result.n_train.tolist(),
+        "test_clips": result.n_test.tolist(),
+        "classes": [
+            {
+                "label": label,
+                "precision": right / max(given, 1),
+                "recall": right / max(support, 1),
+                "f1": 2 * right / max(given + support, 1),
+                "clips": support,
+            }
+            for label, right, given, support in zip(
+                result.classes.tolist(),
+                matrix.diagonal().tolist(),
+                matrix.sum(axis=0).tolist(),
+                matrix.sum(axis=1).tolist(),
+                strict=True,
+            )
+        ],
+        "confusion_matrix": matrix.tolist(),
+        "recordings_on_both_sides": len(result.leaks),
+        "sounds_on_both_sides": len(result.duplicates),
+        "unlearned": [{"split": split + 1, "label": label} for split, label in result.unlearned],
+    }
+
+
+def check_pictures(what: str) -> None:
+    """Find out before the work whether pictures can be drawn."""
+    if find_spec("matplotlib") is None:
+        raise ImportError(f'{what} needs the package matplotlib: pip install "soundclf[plot]"')
+
+
+def page(
+    result: Any, figures: dict[str, Any], source: str, errors: Sequence[tuple[str, str]], missing: Sequence[str]
+) -> str:
+    """Give an evaluation as a web page that refers to nothing outside it."""
+    title = f"Evaluation of {os.path.basename(os.path.abspath(source))}"  # noqa: PTH100, PTH119 - a name, as it was typed
+    facts = {
+        "Classifier": f'make_classifier("{figures["preset"]}", random_state={figures["random_state"]})',
+        "Made": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC with soundclf {figures['soundclf']}",
+    }
+    left_out = [f"<li>{escape(path)}: {escape(reason)}</li>" for path, reason in errors]
+    if missing:
+        left_out.append(f"<li>{len(missing):,} files that are not there, or in a format that cannot be read</li>")
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        "<p>" + "<br>".join(f"{escape(name)}: {escape(text)}" for name, text in facts.items()) + "</p>",
+        result._repr_html_().replace("<details>", "<details open>"),
+        f'<p><img alt="Confusion matrix" src="data:image/png;base64,{_picture(result)}"></p>',
+        f"<h2>Files left out</h2><ul>{''.join(left_out)}</ul>" if left_out else "",
+    ]
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{"".join(parts)}</body></html>\n'
+
+
+def _picture(result: Any) -> str:
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    figure = result.plot_confusion_matrix().figure_
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
+    plt.close(figure)
+    return base64.b64encode(content.getvalue()).decode()

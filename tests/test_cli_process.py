@@ -1,0 +1,189 @@
+"""The soundclf command as a process: signals, pipes, terminals, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import soundclf
+from soundclf import DenseAudioClassifier, MFCCMeanTransformer
+from soundclf.datasets import load_audio_folder, make_sounds
+
+COMMAND = shutil.which("soundclf", path=str(Path(sys.executable).parent)) or shutil.which("soundclf")
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and pipes of another kind")
+
+
+def start(*arguments, **options):
+    assert COMMAND, "the package is not installed: pip install -e ."
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([COMMAND, *map(str, arguments)], text=True, **pipes)
+
+
+def run(*arguments, **options):
+    process = start(*arguments, **options)
+    stdout, stderr = process.communicate(timeout=500)
+    assert "Traceback" not in (stderr or "")
+    return process.returncode, stdout, stderr
+
+
+@pytest.fixture(scope="module")
+def sounds(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("process") / "sounds"
+    make_sounds(400, classes=["drum", "siren"], directory=folder, duration=0.2, random_state=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(sounds):
+    X, y = load_audio_folder(sounds, return_X_y=True)
+    pipeline = soundclf_pipeline().fit(X[::10], y[::10])
+    soundclf.save(pipeline, sounds.parent / "model.skops")
+    return sounds.parent / "model.skops"
+
+
+def soundclf_pipeline():
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(MFCCMeanTransformer(), DenseAudioClassifier(epochs=5, n_networks=1, random_state=0))
+
+
+def test_version():
+    assert run("--version")[:2] == (0, f"soundclf {soundclf.__version__}\n")
+
+
+def test_demo_does_the_main_job_and_leaves_nothing(tmp_path):
+    code, stdout, stderr = run("demo", "--n-samples", "120", cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)})
+    assert code == 0, stderr
+    assert "120 WAV files of 8 classes, cut from 40 generated recordings" in stdout
+    accuracy = float(re.search(r"accuracy\s+([\d.]+)", stdout)[1])
+    assert 0.5 < accuracy <= 1  # chance is 0.125
+    assert "TensorFlow imported: False" in stdout
+    answers = re.findall(r"^ +(\w+) +-> (\w+) +[\d.]+%$", stdout, re.MULTILINE)
+    assert len(answers) == len({true for true, _ in answers}) == 8
+    assert sum(true == predicted for true, predicted in answers) >= 4
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_predict_interrupted(model, sounds, tmp_path, number, code):
+    # All 400 lines do not fit into a pipe, so that the process cannot have ended when the signal is sent.
+    long = tmp_path / ("a" * 200) / ("b" * 200)
+    long.parent.mkdir()
+    long.symlink_to(sounds)
+    process = start("predict", model, long, "--json", "--top", 2, cwd=tmp_path)
+    first = process.stdout.readline()
+    process.send_signal(number)
+    lines = (first + process.stdout.read()).splitlines(keepends=True)  # communicate would miss what is buffered here
+    stderr = process.stderr.read()
+    assert process.wait(timeout=100) == code
+    assert all(line.endswith("\n") for line in lines)
+    paths = [json.loads(line)["path"] for line in lines]
+    assert paths == load_audio_folder(long, label=lambda path: "-").data.tolist()[: len(lines)]
+    name = signal.Signals(number).name
+    done = re.fullmatch(rf"Interrupted by {name} after (\d+) of 400 files\.\n", stderr)
+    assert done, stderr
+    assert int(done[1]) == len(lines)
+    assert 1 <= len(lines) < 400
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a" * 200]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_train_interrupted_leaves_nothing(sounds, tmp_path, number, code):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "tmp").mkdir()
+    target = tmp_path / "out" / "m.skops"
+    target.write_text("an older model")
+    process = start("train", sounds, "--out", target, env={**os.environ, "TMPDIR": str(tmp_path / "tmp")})
+    assert process.stderr.readline() == "400 of 400 files can be used.\n"  # and now it extracts and trains
+    process.send_signal(number)
+    stdout, stderr = process.stdout.read(), process.stderr.read()
+    assert process.wait(timeout=300) == code, stderr
+    assert stdout == ""
+    assert stderr.splitlines()[-1] == f"Interrupted by {signal.Signals(number).name}."
+    assert "Traceback" not in stderr
+    assert [(path.name, path.read_text()) for path in target.parent.iterdir()] == [("m.skops", "an older model")]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_reader_that_leaves(model, sounds):
+    process = start("predict", model, sounds)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=100) == 141
+
+
+def test_a_reader_that_was_never_there(sounds):
+    read, write = os.pipe()
+    os.close(read)
+    code, _, stderr = run("check", sounds, stdout=write)
+    os.close(write)
+    assert (code, stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk(model, sounds):
+    with Path("/dev/full").open("w") as full:
+        code, _, stderr = run("predict", model, sounds, stdout=full)
+    assert code == 1
+    assert stderr == "Error: No space left on device.\n"
+
+
+def test_results_come_as_they_are_ready(model, sounds):
+    paths = load_audio_folder(sounds).data.tolist()
+    process = start("predict", model, "-", stdin=subprocess.PIPE)
+    stdout, stderr = process.communicate("\n".join(paths), timeout=100)
+    assert [line.split("\t")[0] for line in stdout.splitlines()] == paths
+    assert stderr == ""
+
+
+def on_terminal(*arguments, both=False):
+    """Run the command with its messages, or messages and output, on a terminal; give what that shows."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 150, 0, 0))
+    process = start(*arguments, stderr=theirs, **({"stdout": theirs} if both else {}))
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # which is how Linux says that the other side has closed
+        pass
+    os.close(ours)
+    stdout = "" if both else process.stdout.read()
+    return process.wait(timeout=100), stdout, shown.decode()
+
+
+def test_progress_on_a_terminal(model, sounds):
+    code, stdout, shown = on_terminal("predict", model, sounds)
+    assert code == 0
+    assert len(stdout.splitlines()) == 400
+    assert re.search(r"predict: +100%.*400/400 \[\d\d:\d\d<00:00, .*file/s\]", shown)
+    code, _, shown = on_terminal("check", sounds)
+    assert re.search(r"check_clips: +100%.*400/400 \[\d\d:\d\d<00:00, .*clip/s\]", shown)
+
+
+def test_lines_and_progress_on_one_terminal(model, sounds):
+    code, _, shown = on_terminal("predict", model, sounds, both=True)
+    assert code == 0
+    # A line of data begins where a line begins: after a line break, or after the bar has been wiped out.
+    for path in load_audio_folder(sounds).data:
+        assert re.search(rf"[\r\n]{re.escape(path)}\t\w+\t[01]\.\d\d\d\r\n", shown)
+
+
+def test_quiet_in_a_pipe(model, sounds):
+    assert run("predict", model, sounds)[2] == ""
+    assert run("check", sounds)[2] == ""
