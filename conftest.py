@@ -1,4 +1,4 @@
-"""The Python code in the README and in the documentation's pages runs as tests, page by page.
+"""The Python code and the commands in the README and in the documentation's pages run as tests, page by page.
 
 Each page runs from its top to its end, in a folder of its own. There it finds what such a page takes for granted:
 generated recordings in folders and in the layouts of public data sets, a long recording, lists of paths and labels.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterable, Sequence
 from doctest import ELLIPSIS
 from functools import cache, partial
 from pathlib import Path
@@ -19,71 +22,69 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import soundfile
-from sybil import Sybil
-from sybil.parsers.myst import PythonCodeBlockParser
+from sybil import Example, Sybil
+from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser
 
 collect_ignore_glob = ["docs/*.py"]
 
+_ALONE = ["README.md", "docs/start.md"]  # pages that make their recordings themselves
+
 
 @cache
-def _prepared() -> Path:
+def _prepared() -> tempfile.TemporaryDirectory[str]:
     """Give the folder that is copied for every page."""
     from soundclf.datasets import make_sounds
 
     home = tempfile.TemporaryDirectory(prefix="soundclf-pages-")
-    _prepared.home = home  # type: ignore[attr-defined] - kept until the end of the session
     folder = Path(home.name)
     sounds = make_sounds(120, directory=folder / "recordings", random_state=0)
-    _city(folder / "UrbanSound8K", sounds)
-    _scenes(folder / "ESC-10", sounds)
+    clips = [(Path(path), *Path(path).stem.split("-")) for path in sounds.data]  # with class, recording and take
+    numbers = {label: i for i, label in enumerate(sounds.target_names)}
+    _table(
+        folder / "sounds.csv",
+        ["file", "species", "site"],
+        ([path.relative_to(folder), label, label + recording] for path, label, recording, _ in clips),
+    )
+    _table(
+        folder / "UrbanSound8K" / "metadata" / "UrbanSound8K.csv",
+        ["slice_file_name", "fsID", "fold", "class"],
+        (
+            [f"{numbers[label]}{recording}-{take}.wav", f"{numbers[label]}{recording}", int(recording) % 5 + 1, label]
+            for _, label, recording, take in clips
+        ),
+    )
+    for path, label, recording, take in clips:
+        fold, number = int(recording) % 5 + 1, numbers[label]
+        _copy(path, folder / "UrbanSound8K" / "audio" / f"fold{fold}" / f"{number}{recording}-{take}.wav")
+        scene = f"{fold}-{number}{recording}-{'ABC'[int(take)]}.wav"
+        _copy(path, folder / "ESC-10" / f"{number + 1:03d} - {label.title()}" / scene)
     soundfile.write(folder / "day.wav", [y for path in sounds.data[::6] for y in soundfile.read(path)[0]], sounds.sr)
-    shutil.copy(sounds.data[0], folder / "bark.wav")
-    return folder
+    _copy(clips[0][0], folder / "bark.wav")
+    return home
 
 
-def _numbered(sounds: Any) -> list[tuple[str, str, str, int]]:
-    """Give path, class, recording and take of every clip; recordings are named by class and number."""
-    return [(path, *Path(path).stem.split("-")) for path in sounds.data]
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
 
 
-def _city(root: Path, sounds: Any) -> None:
-    """Lay out sounds as UrbanSound8K."""
-    rows = []
-    for path, label, recording, take in _numbered(sounds):
-        fold = int(recording) % 5 + 1
-        number = sounds.target_names.index(label)
-        name = f"{number}{recording}-{number}-0-{take}.wav"
-        target = root / "audio" / f"fold{fold}" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-        rows.append([name, f"{number}{recording}", fold, number, label])
-    (root / "metadata").mkdir()
-    with (root / "metadata" / "UrbanSound8K.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["slice_file_name", "fsID", "fold", "classID", "class"], *rows])
+def _table(file: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", newline="", encoding="utf-8") as lines:
+        csv.writer(lines).writerows([header, *rows])
 
 
-def _scenes(root: Path, sounds: Any) -> None:
-    """Lay out sounds as ESC-10."""
-    for path, label, recording, take in _numbered(sounds):
-        number = sounds.target_names.index(label)
-        folder = root / f"{number + 1:03d} - {label.title()}"
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, folder / f"{int(recording) % 5 + 1}-{number}{recording}-{'ABC'[int(take)]}.wav")
-
-
-def _begin(namespace: dict[str, Any], *, with_recordings: bool) -> None:
+def _begin(namespace: dict[str, Any], *, recordings: str) -> None:
     home = Path(tempfile.mkdtemp(prefix="soundclf-page-"))
-    namespace["_left"] = Path.cwd()
-    namespace["_home"] = home
-    shutil.copytree(_prepared(), home, dirs_exist_ok=True)
-    paths = sorted(str(path.relative_to(home)) for path in home.glob("recordings/*/*.wav"))
-    if not with_recordings:
-        (home / "recordings").rename(home / "known")
-        paths = [path.replace("recordings", "known", 1) for path in paths]
+    namespace.update(_left=Path.cwd(), _home=home)
+    shutil.copytree(_prepared().name, home, dirs_exist_ok=True)
+    if recordings != "recordings":
+        (home / "recordings").rename(home / recordings)
+    os.chdir(home)
+    paths = sorted(map(str, Path(recordings).glob("*/*.wav")))
     labels = [Path(path).parent.name for path in paths]
     namespace.update(paths=paths, labels=labels)
     namespace.update(train_paths=paths[::2], train_labels=labels[::2], test_paths=paths[1::2], test_labels=labels[1::2])
-    os.chdir(home)
 
 
 def _end(namespace: dict[str, Any]) -> None:
@@ -98,18 +99,23 @@ def _end(namespace: dict[str, Any]) -> None:
     shutil.rmtree(namespace["_home"])
 
 
-def _pages(patterns: list[str], excluded: list[str], *, with_recordings: bool) -> Sybil:
+def _run(example: Example) -> str | None:
+    """Run commands, and say what went wrong if something did."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = ["bash", "-euo", "pipefail", "-c", str(example.parsed)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False)  # noqa: S603
+    return f"exit code {done.returncode}: {done.stderr}" if done.returncode else None
+
+
+def _pages(patterns: list[str], excluded: list[str], recordings: str) -> Sybil:
     return Sybil(
-        parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)],
+        parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), CodeBlockParser("sh", _run)],
         path=str(Path(__file__).parent),
         patterns=patterns,
         excludes=excluded,
-        setup=partial(_begin, with_recordings=with_recordings),
+        setup=partial(_begin, recordings=recordings),
         teardown=_end,
     )
 
 
-_ALONE = ["README.md", "docs/start.md"]
-pytest_collect_file = (
-    _pages(_ALONE, [], with_recordings=False) + _pages(["docs/*.md"], _ALONE, with_recordings=True)
-).pytest()
+pytest_collect_file = (_pages(_ALONE, [], "known") + _pages(["docs/*.md"], _ALONE, "recordings")).pytest()
