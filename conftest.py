@@ -60,6 +60,7 @@ def _prepared() -> tempfile.TemporaryDirectory[str]:
         _copy(path, folder / "ESC-10" / f"{number + 1:03d} - {label.title()}" / scene)
     soundfile.write(folder / "day.wav", [y for path in sounds.data[::6] for y in soundfile.read(path)[0]], sounds.sr)
     _copy(clips[0][0], folder / "bark.wav")
+    _copy(clips[-1][0], folder / "new" / "bark.wav")
     return home
 
 
