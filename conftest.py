@@ -1,4 +1,4 @@
-"""The Python code in the README and in the documentation's pages runs as tests, page by page.
+"""The Python code and the commands in the README and in the documentation's pages runs as tests, page by page.
 
 Each page runs from its top to its end, in a folder of its own. There it finds what such a page takes for granted:
 generated recordings in folders and in the layouts of public data sets, a long recording, lists of paths and labels.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from doctest import ELLIPSIS
@@ -18,8 +19,8 @@ from typing import Any
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from sybil import Sybil
-from sybil.parsers.myst import PythonCodeBlockParser
+from sybil import Example, Sybil
+from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser
 
 sys.path.insert(0, str(Path(__file__).parent / "examples"))
 from follow_along import prepare
@@ -63,9 +64,17 @@ def _end(namespace: dict[str, Any]) -> None:
     shutil.rmtree(namespace["_home"])
 
 
+def _run(example: Example) -> str | None:
+    """Run commands, and say what went wrong if something did."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = ["bash", "-euo", "pipefail", "-c", str(example.parsed)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False)  # noqa: S603
+    return f"exit code {done.returncode}: {done.stderr}" if done.returncode else None
+
+
 def _pages(patterns: list[str], excluded: list[str], *, with_recordings: bool) -> Sybil:
     return Sybil(
-        parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)],
+        parsers=[PythonCodeBlockParser(doctest_optionflags=ELLIPSIS), CodeBlockParser("sh", _run)],
         path=str(Path(__file__).parent),
         patterns=patterns,
         excludes=excluded,

@@ -18,8 +18,20 @@ BUILD = ROOT / "build" / "docs"
 COPY = BUILD / "copy"
 
 
+def write_help(folder: Path) -> None:
+    """Write what `soundclf COMMAND --help` says, a file for each command."""
+    from typer.testing import CliRunner
+
+    from soundclf.cli import app
+
+    folder.mkdir(exist_ok=True)
+    for name in (command.callback.__name__ for command in app.registered_commands):
+        told = CliRunner().invoke(app, [name, "--help"], prog_name="soundclf", terminal_width=88)
+        (folder / f"{name}.txt").write_text(told.output, encoding="utf-8")
+
+
 def main() -> int:
-    """Copy the sources, draw the house, and let Sphinx do the rest."""
+    """Copy the sources, draw the house, let the commands tell their options, and Sphinx do the rest."""
     sys.dont_write_bytecode = True
     from house import draw
 
@@ -29,6 +41,7 @@ def main() -> int:
     for name in ("CHANGELOG.md", "LICENSE", "README.md"):
         shutil.copy2(ROOT / name, COPY / name)
     draw(COPY / "docs" / "_static" / "house.svg")
+    write_help(COPY / "docs" / "commands")
     environment = {**os.environ, "MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3"}
     sphinx = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--builder", "html"]
     command = [*sphinx, "--doctree-dir", BUILD / "doctrees", COPY / "docs", BUILD / "html"]

@@ -6,9 +6,10 @@ To follow the pages,
 
     python examples/follow_along.py playground
 
-makes ``playground`` with generated sounds in it: ``recordings``, a folder for each class; ``UrbanSound8K`` and
-``ESC-10``, the same sounds in the layouts of these data sets; ``day.wav``, some of them one after the other; and
-``bark.wav``, one clip. Nothing is downloaded. The pages' tests run in a copy of the same folder.
+makes ``playground`` with generated sounds in it: ``recordings``, a folder for each class; ``sounds.csv``, a table of
+them; ``UrbanSound8K`` and ``ESC-10``, the same sounds in the layouts of these data sets; ``day.wav``, some of them one
+after the other; and ``bark.wav``, one clip, as there is one in ``new``. Nothing is downloaded. The pages' tests run in
+a copy of the same folder.
 """
 
 from __future__ import annotations
@@ -27,10 +28,23 @@ from soundclf.datasets import make_sounds
 def prepare(folder: Path) -> None:
     """Make all of it."""
     sounds = make_sounds(120, directory=folder / "recordings", random_state=0)
+    table(
+        folder / "sounds.csv",
+        ["file", "species", "site"],
+        [[Path(path).relative_to(folder), label, label + number] for path, label, number, _ in numbered(sounds)],
+    )
     as_urbansound8k(folder / "UrbanSound8K", sounds)
     as_esc10(folder / "ESC-10", sounds)
     soundfile.write(folder / "day.wav", [y for path in sounds.data[::6] for y in soundfile.read(path)[0]], sounds.sr)
     shutil.copy(sounds.data[0], folder / "bark.wav")
+    (folder / "new").mkdir()
+    shutil.copy(sounds.data[-1], folder / "new" / "bark.wav")
+
+
+def table(file: Path, header: list[str], rows: list[list[Any]]) -> None:
+    """Write a table."""
+    with file.open("w", newline="", encoding="utf-8") as lines:
+        csv.writer(lines).writerows([header, *rows])
 
 
 def numbered(sounds: Any) -> list[tuple[str, str, str, int]]:
@@ -50,8 +64,7 @@ def as_urbansound8k(root: Path, sounds: Any) -> None:
         shutil.copy(path, target)
         rows.append([name, f"{number}{recording}", fold, number, label])
     (root / "metadata").mkdir()
-    with (root / "metadata" / "UrbanSound8K.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([["slice_file_name", "fsID", "fold", "classID", "class"], *rows])
+    table(root / "metadata" / "UrbanSound8K.csv", ["slice_file_name", "fsID", "fold", "classID", "class"], rows)
 
 
 def as_esc10(root: Path, sounds: Any) -> None:

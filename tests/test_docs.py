@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import soundclf
+from soundclf.cli import app
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
@@ -53,6 +54,12 @@ def test_public_names_have_an_example_unless_it_would_need_the_net():
         "soundclf.datasets.fetch_fsdd",
         "soundclf.datasets.fetch_urbansound8k",
     ]
+
+
+def test_every_command_tells_its_options():
+    page = (ROOT / "docs" / "command.md").read_text(encoding="utf-8")
+    names = [command.callback.__name__ for command in app.registered_commands]
+    assert re.findall(r"literalinclude\} commands/(\w+)\.txt", page) == names
 
 
 def test_every_page_and_example_is_in_a_table_of_contents():
