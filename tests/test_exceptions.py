@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from soundclf import AudioError, ParameterError
-from soundclf._params import FLAG, NONE, check_params, integer, names, real
-from soundclf.exceptions import describe_clip
+from soundclf._utils.validation import BOOLEAN, NONE, check_params, integer_in, one_of, real_in
+from soundclf.audio._describe import describe_clip
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_clips_are_described_in_few_words(tmp_path):
 
 
 TABLE = {
-    "size": (integer(1, 9),),
-    "rate": (real(0, 1, closed="right"), NONE),
-    "how": (names(["soft", "hard"]),),
-    "on": (FLAG,),
+    "size": (integer_in(1, 9),),
+    "rate": (real_in(0, 1, closed="right"), NONE),
+    "how": (one_of(["soft", "hard"]),),
+    "on": (BOOLEAN,),
 }
 GOOD = {"size": 3, "rate": 0.5, "how": "soft", "on": True}
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from . import datasets as datasets
     from . import evaluation as evaluation
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
     from .transformers import LogMelTransformer as LogMelTransformer
     from .transformers import MFCCMeanTransformer as MFCCMeanTransformer
     from .transformers import MFCCStatisticsTransformer as MFCCStatisticsTransformer
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AudioError": "exceptions",

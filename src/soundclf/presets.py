@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier, VotingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from ._params import check_params, names
+from ._utils.validation import check_params, one_of
 from .classifiers import ConvAudioClassifier, DenseAudioClassifier
 from .transformers import LogMelTransformer, MFCCMeanTransformer, MFCCStatisticsTransformer
 
@@ -95,6 +95,6 @@ def make_classifier(
     >>> make_classifier("accurate").named_estimators["spectra"][0]
     LogMelTransformer(hop_length=1024, n_mels=64)
     """
-    check_params("make_classifier", {"preset": preset}, {"preset": (names(PRESETS),)})
+    check_params("make_classifier", {"preset": preset}, {"preset": (one_of(PRESETS),)})
     features = {"memory": memory, "n_jobs": n_jobs, "verbose": verbose}
     return _MAKERS[preset](features, {"random_state": random_state, "verbose": verbose})

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .._atomic import whole
+from .._utils.files import write_atomically
+from .._utils.text import escape_controls
 from ._collection import (
     SOURCE,
     Folds,
@@ -22,15 +23,15 @@ from ._collection import (
     Memory,
     PathColumn,
     Root,
-    bars,
-    end,
-    extracted,
+    extract_features,
+    get_verbosity,
+    list_reasons,
     load_collection,
-    part_of,
-    reasons,
+    report_unusable,
+    select_rows,
 )
-from ._files import check_out, csv_line, json_text, shown, shown_lines
-from ._process import PARTLY, out, say
+from ._files import check_output, escape_lines, format_csv_row, format_json
+from ._process import PARTLY, print_data, print_message
 
 __all__ = ["check", "features"]
 
@@ -62,15 +63,15 @@ def check(
     from ..datasets import check_clips
 
     dataset, missing = _joined([load_collection(source, **columns) for source in sources])
-    found = check_clips(dataset, n_jobs=jobs, verbose=bars())
+    found = check_clips(dataset, n_jobs=jobs, verbose=get_verbosity())
     if as_json:
-        out(json_text(_document(found, dataset, missing), indent=1))
+        print_data(format_json(_document(found, dataset, missing), indent=1))
     elif as_csv:
         _print_table(_rows(found, dataset, missing))
     else:
-        out(shown_lines(str(found)))
+        print_data(escape_lines(str(found)))
         if missing:
-            out(f"\nNot there, or in a format that cannot be read: {len(missing):,}")
+            print_data(f"\nNot there, or in a format that cannot be read: {len(missing):,}")
     if found.errors or missing:
         raise typer.Exit(PARTLY)
 
@@ -157,9 +158,9 @@ def _counts(values: Any) -> list[dict[str, Any]]:
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
-    out(csv_line(rows[0]))
+    print_data(format_csv_row(rows[0]))
     for row in rows:
-        out(csv_line(map(_cell, row.values())))
+        print_data(format_csv_row(map(_cell, row.values())))
 
 
 def _cell(value: Any) -> Any:
@@ -206,28 +207,28 @@ def features(
     soundclf features recordings --out features.csv --group '(.+)-'
     soundclf features sounds.csv --out features.parquet --kind statistics
     """
-    file = check_out(target, (".parquet", ".csv", ".npz"))
+    file = check_output(target, (".parquet", ".csv", ".npz"))
     if file.exists() and Path(source).exists() and file.samefile(source):
         raise FileExistsError(f"{target!r} cannot be written: it is the table to read")
     if file.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
         raise ImportError('A Parquet file needs the package pyarrow: pip install "soundclf[parquet]"')
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
-    from .. import MFCCMeanTransformer, MFCCStatisticsTransformer
+    from ..transformers import MFCCMeanTransformer, MFCCStatisticsTransformer
 
     if file.suffix.lower() == ".parquet":
         _check_text(dataset.data)
     transformer = (MFCCMeanTransformer if kind is Kind.mean else MFCCStatisticsTransformer)(memory=memory, n_jobs=jobs)
-    rows, errors = extracted(transformer, dataset.data)
+    rows, errors = extract_features(transformer, dataset.data)
     kept = [i for i in range(len(rows)) if i not in errors]
     if not kept:
         raise ValueError(f"Not one file of {source!r} can be used, the first because {next(iter(errors.values()))}")
-    good = part_of(dataset, kept)
+    good = select_rows(dataset, kept)
     columns = {"path": good["data"], "label": good["target"], "group": good["groups"], "fold": good["fold"]}
     known = {name: cells for name, cells in columns.items() if cells is not None}
-    with whole(file) as aside:
+    with write_atomically(file) as aside:
         _WRITERS[file.suffix.lower()](aside, known, rows[kept], transformer.get_feature_names_out().tolist())
-    say(f"Wrote {len(kept):,} rows of {rows.shape[1]:,} features to {shown(target)}.")
-    end(reasons(dataset.data, errors), dataset.missing)
+    print_message(f"Wrote {len(kept):,} rows of {rows.shape[1]:,} features to {escape_controls(target)}.")
+    report_unusable(list_reasons(dataset.data, errors), dataset.missing)
 
 
 def _check_text(paths: Sequence[str]) -> None:
@@ -240,9 +241,9 @@ def _check_text(paths: Sequence[str]) -> None:
 
 def _write_csv(file: Path, known: dict[str, Any], rows: Any, names: Sequence[str]) -> None:
     with file.open("w", encoding="utf-8", errors="surrogateescape", newline="") as lines:
-        lines.write(csv_line([*known, *names]) + "\n")
+        lines.write(format_csv_row([*known, *names]) + "\n")
         for i, row in enumerate(rows):
-            lines.write(csv_line([*(cells[i] for cells in known.values()), *map(str, row)]) + "\n")
+            lines.write(format_csv_row([*(cells[i] for cells in known.values()), *map(str, row)]) + "\n")
 
 
 def _write_npz(file: Path, known: dict[str, Any], rows: Any, names: Sequence[str]) -> None:

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ._files import shown
-from ._process import PARTLY, on_terminal, say, scratch
+from .._utils.text import escape_controls
+from ._process import PARTLY, is_terminal, make_scratch_directory, print_message
 
 __all__ = [
     "SOURCE",
@@ -27,14 +27,14 @@ __all__ = [
     "PresetOption",
     "RandomState",
     "Root",
-    "bars",
-    "end",
-    "extracted",
-    "features_folder",
+    "drop_unusable",
+    "extract_features",
+    "get_verbosity",
+    "list_reasons",
     "load_collection",
-    "part_of",
-    "reasons",
-    "without_bad",
+    "open_feature_cache",
+    "report_unusable",
+    "select_rows",
 ]
 
 SOURCE = "A folder of folders, one for each class, or a table (.csv, .tsv, .parquet)."
@@ -112,7 +112,9 @@ def load_collection(
         home = place if place.is_dir() else place.absolute().parent.parent
         own = (home / folder / table).is_file() and (place.is_dir() or place.absolute() == home / folder / table)
         if own and given.items() <= names.items():
-            say(f"Reading {str(home)!r} with soundclf.datasets.{loader}, with its own labels, recordings and folds.")
+            print_message(
+                f"Reading {str(home)!r} with soundclf.datasets.{loader}, with its own labels, recordings and folds."
+            )
             return getattr(datasets, loader)(home)
     if place.is_dir():
         return _folder(source, given)
@@ -147,29 +149,29 @@ def _folder(source: str, given: Mapping[str, str]) -> Any:
     )
 
 
-def bars() -> int:
+def get_verbosity() -> int:
     """Give ``verbose`` for a terminal, or for a pipe."""
-    return int(on_terminal())
+    return int(is_terminal())
 
 
 @contextlib.contextmanager
-def features_folder(memory: str | None) -> Iterator[str]:
+def open_feature_cache(memory: str | None) -> Iterator[str]:
     """Give a folder for features: the user's, or one for as long as the command runs."""
     if memory is not None:
         yield memory
         return
-    with scratch() as folder:
+    with make_scratch_directory() as folder:
         yield folder
 
 
-def extracted(transformer: Any, clips: Sequence[str]) -> tuple[Any, dict[int, Exception]]:
+def extract_features(transformer: Any, clips: Sequence[str]) -> tuple[Any, dict[int, Exception]]:
     """Extract features of all clips, and tell by position why there are none of some."""
     import numpy as np
     from sklearn.base import clone
 
     from ..exceptions import AudioError, AudioWarning
 
-    careful = clone(transformer).set_params(on_error="nan", verbose=bars())
+    careful = clone(transformer).set_params(on_error="nan", verbose=get_verbosity())
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".* clips cannot be used, and their rows are NaN", AudioWarning)
         rows = careful.transform(list(clips))
@@ -182,30 +184,30 @@ def extracted(transformer: Any, clips: Sequence[str]) -> tuple[Any, dict[int, Ex
     return rows, errors
 
 
-def without_bad(dataset: Any, model: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def drop_unusable(dataset: Any, model: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
     """Extract what a model needs of every clip, and leave out the clips that it cannot use, with the reasons."""
     import numpy as np
 
     errors: dict[int, Exception] = {}
     for part in model.get_params(deep=True).values():
         if hasattr(part, "on_error") and hasattr(part, "transform"):
-            errors |= extracted(part, dataset.data)[1]
+            errors |= extract_features(part, dataset.data)[1]
     kept = np.ones(len(dataset.data), bool)
     kept[list(errors)] = False
-    good = part_of(dataset, kept)
+    good = select_rows(dataset, kept)
     classes = np.unique(good["target"])
     if len(classes) < 2:
-        held = f"of one class only, {shown(classes[0])!r}" if len(classes) else "that cannot be used"
+        held = f"of one class only, {escape_controls(classes[0])!r}" if len(classes) else "that cannot be used"
         raise ValueError(f"The collection holds clips {held}; a classifier needs two classes or more")
-    return good, reasons(dataset.data, errors)
+    return good, list_reasons(dataset.data, errors)
 
 
-def reasons(clips: Sequence[str], errors: Mapping[int, Exception]) -> list[tuple[str, str]]:
+def list_reasons(clips: Sequence[str], errors: Mapping[int, Exception]) -> list[tuple[str, str]]:
     """Give the files that cannot be used, each with the reason."""
     return [(clips[i], f"{getattr(error, 'reason', error)}.") for i, error in sorted(errors.items())]
 
 
-def part_of(dataset: Any, kept: Any) -> dict[str, Any]:
+def select_rows(dataset: Any, kept: Any) -> dict[str, Any]:
     """Give the rows of a data set that are kept."""
     import numpy as np
     from sklearn.model_selection import PredefinedSplit
@@ -217,13 +219,13 @@ def part_of(dataset: Any, kept: Any) -> dict[str, Any]:
     return {**rows, "cv": cv}
 
 
-def end(errors: Sequence[tuple[str, str]], missing: Sequence[str] = ()) -> None:
+def report_unusable(errors: Sequence[tuple[str, str]], missing: Sequence[str] = ()) -> None:
     """List the files that could not be used, if there are any, and end with the exit code that says so."""
     if errors:
-        say(f"{len(errors):,} {'file' if len(errors) == 1 else 'files'} could not be used:")
+        print_message(f"{len(errors):,} {'file' if len(errors) == 1 else 'files'} could not be used:")
         for path, reason in errors:
-            say(f"  {shown(path)}: {reason}")
+            print_message(f"  {escape_controls(path)}: {reason}")
     if missing:
-        say(f"{len(missing):,} more could not be used, as the warnings say.")
+        print_message(f"{len(missing):,} more could not be used, as the warnings say.")
     if errors or missing:
         raise typer.Exit(PARTLY)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ._process import out, scratch, without_greetings
+from ._process import make_scratch_directory, print_data, silence_native_stderr
 
 __all__ = ["demo"]
 
@@ -42,7 +42,7 @@ def demo(
     --------
     soundclf demo --random-state 1
     """
-    with scratch() as folder:
+    with make_scratch_directory() as folder:
         _demo(Path(folder), n_samples, random_state)
 
 
@@ -50,7 +50,7 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
     start = time.perf_counter()
 
     def say(text: str) -> None:
-        out(f"[{time.perf_counter() - start:5.1f} s] {text}")
+        print_data(f"[{time.perf_counter() - start:5.1f} s] {text}")
 
     say("Loading scikit-learn and TensorFlow")
     import joblib
@@ -58,11 +58,12 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
-    from .. import DenseAudioClassifier, MFCCMeanTransformer, networks
+    from ..classifiers import DenseAudioClassifier, import_backend
     from ..datasets import make_sounds
+    from ..transformers import MFCCMeanTransformer
 
-    with without_greetings():
-        networks.versions()  # imports TensorFlow, which greets at length
+    with silence_native_stderr():
+        import_backend()  # imports TensorFlow, which greets at length
 
     sounds = make_sounds(n_samples, directory=folder / "sounds", random_state=random_state)
     n_files, n_recordings = len(sounds.data), len(set(sounds.groups))
@@ -76,7 +77,7 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
     splits = StratifiedGroupKFold(n_splits=5, shuffle=True, random_state=random_state)
     predicted = cross_val_predict(classifier, features, sounds.target, groups=sounds.groups, cv=splits)
     say("Cross-validation in 5 folds, each recording wholly in one of them:")
-    out(classification_report(sounds.target, predicted, digits=3))
+    print_data(classification_report(sounds.target, predicted, digits=3))
 
     clf = make_pipeline(transformer, classifier).fit(sounds.data, sounds.target)
     model = folder / "sounds.joblib"
@@ -89,5 +90,5 @@ def _demo(folder: Path, n_samples: int, random_state: int) -> None:
     answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if answer.returncode:
         raise RuntimeError(f"The fresh process failed: {answer.stderr.strip().rpartition(chr(10))[2]}")
-    out(answer.stdout.rstrip("\n"))
+    print_data(answer.stdout.rstrip("\n"))
     say("Done. Your turn: the README shows these steps on your own recordings.")

@@ -14,24 +14,24 @@ from typing import Any
 
 import typer
 
-from .._report import shown
+from .._utils.text import escape_controls
 
-__all__ = ["check_out", "csv_line", "json_text", "shown", "shown_lines"]
+__all__ = ["check_output", "escape_lines", "format_csv_row", "format_json"]
 
 
-def shown_lines(text: str) -> str:
+def escape_lines(text: str) -> str:
     """Give several lines that a terminal shows and does not obey."""
-    return "\n".join(map(shown, text.split("\n")))
+    return "\n".join(map(escape_controls, text.split("\n")))
 
 
-def csv_line(cells: Iterable[Any]) -> str:
+def format_csv_row(cells: Iterable[Any]) -> str:
     """Give a line of a CSV table, without its end; cells with line breaks of any kind are quoted."""
     line = io.StringIO()
     csv.writer(line).writerow(cells)
     return line.getvalue().removesuffix("\r\n")
 
 
-def json_text(value: Any, *, indent: int | None = None) -> str:
+def format_json(value: Any, *, indent: int | None = None) -> str:
     """Give JSON that every parser takes: in ASCII, and with null for numbers that are not finite."""
     return json.dumps(_strict(value), allow_nan=False, indent=indent)
 
@@ -46,7 +46,7 @@ def _strict(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def check_out(path: str, endings: Sequence[str], option: str = "--out") -> Path:
+def check_output(path: str, endings: Sequence[str], option: str = "--out") -> Path:
     """Find out before the work whether a file can be written when it is done."""
     target = Path(path)
     if target.suffix.lower() not in endings:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .._atomic import whole
+from .._utils.files import write_atomically
+from .._utils.text import escape_controls
 from ._collection import (
     SOURCE,
     Folds,
@@ -21,15 +22,15 @@ from ._collection import (
     PresetOption,
     RandomState,
     Root,
-    bars,
-    end,
-    features_folder,
+    drop_unusable,
+    get_verbosity,
     load_collection,
-    without_bad,
+    open_feature_cache,
+    report_unusable,
 )
-from ._files import check_out, csv_line, json_text, shown, shown_lines
-from ._process import out, say, scratch, without_greetings
-from ._reports import check_pictures, page, summary
+from ._files import check_output, escape_lines, format_csv_row, format_json
+from ._process import make_scratch_directory, print_data, print_message, silence_native_stderr
+from ._reports import check_matplotlib, format_page, summarize
 
 __all__ = ["evaluate", "train"]
 
@@ -65,32 +66,34 @@ def evaluate(
     """
     if as_json and as_csv:
         raise typer.BadParameter("It cannot be combined with --csv.", param_hint="'--json'")
-    file = None if report is None else check_out(report, (".html", ".htm"), "--report")
+    file = None if report is None else check_output(report, (".html", ".htm"), "--report")
     if file is not None:
-        check_pictures("--report")
+        check_matplotlib("--report")
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
     _check_classes(source, dataset)
-    with features_folder(memory) as folder:
+    with open_feature_cache(memory) as folder:
         model = _classifier(preset, folder, jobs, random_state)
-        good, errors = without_bad(dataset, model)
+        good, errors = drop_unusable(dataset, model)
         result = _judged(model, good, random_state)
-    figures = summary(result, preset.value, random_state)
+    figures = summarize(result, preset.value, random_state)
     if file is not None:
-        with whole(file) as aside:
-            aside.write_text(page(result, figures, source, errors, dataset.missing), "utf-8", "backslashreplace")
-        say(f"Wrote {shown(report)}.")
+        with write_atomically(file) as aside:
+            aside.write_text(format_page(result, figures, source, errors, dataset.missing), "utf-8", "backslashreplace")
+        print_message(f"Wrote {escape_controls(report)}.")
     if as_json:
         unusable = [{"path": clip, "error": reason} for clip, reason in errors]
         same = [good["data"][positions] for positions in result.duplicates]
         lists = {"leaks": result.leaks, "duplicates": same, "unusable": unusable, "missing": dataset.missing}
-        out(json_text({**figures, **lists}, indent=1))
+        print_data(format_json({**figures, **lists}, indent=1))
     elif as_csv:
         _print_predictions(result, good)
     else:
-        out(shown_lines(str(result)))
+        print_data(escape_lines(str(result)))
         for same in result.duplicates[:_LISTED]:
-            out(f"On both sides of a split: {' = '.join(shown(repr(path)) for path in good['data'][same])}")
-    end(errors, dataset.missing)
+            print_data(
+                f"On both sides of a split: {' = '.join(escape_controls(repr(path)) for path in good['data'][same])}"
+            )
+    report_unusable(errors, dataset.missing)
 
 
 def train(
@@ -122,29 +125,31 @@ def train(
     soundclf train recordings --group '(.+)-' --out sounds.skops
     soundclf train sounds.csv --folds fold --preset accurate --out sounds.skops
     """
-    file = check_out(target, (".skops", ".joblib"))
+    file = check_output(target, (".skops", ".joblib"))
     if file.suffix.lower() == ".joblib":
-        check_out(f"{target}.json", (".json",))  # where the report goes
+        check_output(f"{target}.json", (".json",))  # where the report goes
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
     _check_classes(source, dataset)
     from ..datasets import check_clips
 
-    found = check_clips(dataset, n_jobs=jobs, verbose=bars())
-    say(_remarks(found))
-    with features_folder(memory) as folder:
+    found = check_clips(dataset, n_jobs=jobs, verbose=get_verbosity())
+    print_message(_remarks(found))
+    with open_feature_cache(memory) as folder:
         model = _classifier(preset, folder, jobs, random_state)
-        good, errors = without_bad(dataset, model)
+        good, errors = drop_unusable(dataset, model)
         report = None
         if with_evaluation:
             result = _judged(model, good, random_state)
-            report = summary(result, preset.value, random_state)
-            out(_figure(report))
-        say(f"Fitting on all {len(good['data']):,} clips.")
-        model = _classifier(preset, folder, jobs, random_state, verbose=bars()).fit(good["data"], good["target"])
+            report = summarize(result, preset.value, random_state)
+            print_data(_figure(report))
+        print_message(f"Fitting on all {len(good['data']):,} clips.")
+        model = _classifier(preset, folder, jobs, random_state, verbose=get_verbosity()).fit(
+            good["data"], good["target"]
+        )
     _silence(model)
     _save(model, file, {"trained_on": _trained_on(good, errors), "evaluation": report})
-    say(f"Wrote {shown(target)} ({file.stat().st_size / 1e6:.1f} MB).")
-    end(errors, dataset.missing)
+    print_message(f"Wrote {escape_controls(target)} ({file.stat().st_size / 1e6:.1f} MB).")
+    report_unusable(errors, dataset.missing)
 
 
 def _check_classes(source: str, dataset: Any) -> None:
@@ -155,10 +160,11 @@ def _check_classes(source: str, dataset: Any) -> None:
 
 
 def _classifier(preset: Preset, folder: str, jobs: int, random_state: int, *, verbose: int = 0) -> Any:
-    from .. import make_classifier, networks
+    from ..classifiers import import_backend
+    from ..presets import make_classifier
 
-    with without_greetings():
-        networks.versions()  # imports TensorFlow, which greets at length
+    with silence_native_stderr():
+        import_backend()  # imports TensorFlow, which greets at length
     return make_classifier(preset.value, memory=folder, n_jobs=jobs, random_state=random_state, verbose=verbose)
 
 
@@ -166,9 +172,11 @@ def _judged(model: Any, dataset: dict[str, Any], random_state: int) -> Any:
     from ..evaluation import cross_validate_clips
 
     if dataset["groups"] is None and dataset["cv"] is None:
-        say("No recordings are known: if several clips were cut from one, the figure is too good (--group tells them).")
+        print_message(
+            "No recordings are known: if several clips were cut from one, the figure is too good (--group tells them)."
+        )
     try:
-        return cross_validate_clips(model, dataset, random_state=random_state, verbose=bars())
+        return cross_validate_clips(model, dataset, random_state=random_state, verbose=get_verbosity())
     except ValueError as error:
         reason = str(error).removesuffix("; fewer folds are asked for by cv")
         raise ValueError(f"It cannot be cross-validated (train --no-evaluate does without): {reason}") from error
@@ -219,25 +227,27 @@ def _trained_on(dataset: dict[str, Any], errors: Sequence[Any]) -> dict[str, Any
 def _save(model: Any, file: Path, report: dict[str, Any]) -> None:
     import joblib
 
-    from .. import load, save
-    from ..persistence import describe
+    from ..persistence import describe, load, save
 
     if file.suffix.lower() == ".skops":
         save(model, file, report=report)
         return
-    with scratch() as folder:
+    with make_scratch_directory() as folder:
         twin = Path(folder, "model.skops")
         save(model, twin, report=report)  # where paths and worker counts are left behind
-        with whole(file.with_name(f"{file.name}.json")) as beside, whole(file) as aside:  # both of them or neither
-            beside.write_text(json_text(describe(twin), indent=1) + "\n", "utf-8")
+        with (
+            write_atomically(file.with_name(f"{file.name}.json")) as beside,
+            write_atomically(file) as aside,
+        ):  # both of them or neither
+            beside.write_text(format_json(describe(twin), indent=1) + "\n", "utf-8")
             joblib.dump(load(twin), aside)
 
 
 def _print_predictions(result: Any, dataset: dict[str, Any]) -> None:
     known = {name: dataset[key] for name, key in (("group", "groups"), ("fold", "fold")) if dataset[key] is not None}
-    out(csv_line(["path", *known, "split", "label", "predicted", "probability"]))
+    print_data(format_csv_row(["path", *known, "split", "label", "predicted", "probability"]))
     for i, position in enumerate(result.positions):
         cells = [values[position] for values in known.values()]
         probability = f"{result.probabilities[i].max():.6g}"
         answers = [result.split[i] + 1, result.y_true[i], result.y_pred[i], probability]
-        out(csv_line([dataset["data"][position], *cells, *answers]))
+        print_data(format_csv_row([dataset["data"][position], *cells, *answers]))

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ._files import json_text, shown
-from ._process import out
+from .._utils.text import escape_controls
+from ._files import format_json
+from ._process import print_data
 
-__all__ = ["Trust", "describe", "loaded"]
+__all__ = ["Trust", "describe", "load_model"]
 
 Trust = Annotated[
     bool, typer.Option("--trust", help="Load a .joblib or pickle file, which can run any code that its author wanted.")
@@ -21,9 +22,9 @@ Trust = Annotated[
 _LISTED = 20  # classes that a description names
 
 
-def loaded(path: str, *, trust: bool) -> Any:
+def load_model(path: str, *, trust: bool) -> Any:
     """Load a model: a .skops file by the safe way, any other only if the user trusts it."""
-    from .. import load
+    from ..persistence import load
 
     file = Path(path)
     if file.suffix.lower() == ".skops" or not file.is_file():
@@ -58,13 +59,13 @@ def describe(
     """
     told = _told(model)
     if as_json:
-        out(json_text(told, indent=1))
+        print_data(format_json(told, indent=1))
         return
     try:
-        lines = [f"{name:<11}{shown(text)}" for name, text in _lines(told)]
+        lines = [f"{name:<11}{escape_controls(text)}" for name, text in _lines(told)]
     except (AttributeError, TypeError) as error:
         raise ValueError(f"{model!r} says of its model what soundclf does not write; --json shows it all") from error
-    out("\n".join(lines))
+    print_data("\n".join(lines))
 
 
 def _told(model: str) -> dict[str, Any]:
@@ -134,5 +135,5 @@ def _report(report: Any) -> Iterator[tuple[str, str]]:
                 lines.append(("judged", f"{name.replace('_', ' ')} {text}, preset {figures['preset']}"))
             lines.append(("", f"split by {figures['splitting']}"))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):  # it is not of soundclf train
-        lines = [("report", json_text(report))]
+        lines = [("report", format_json(report))]
     yield from lines

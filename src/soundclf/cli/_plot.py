@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from .._atomic import whole
-from ._collection import end
-from ._files import check_out, shown
-from ._process import say
-from ._reports import check_pictures
+from .._utils.files import write_atomically
+from .._utils.text import escape_controls
+from ._collection import report_unusable
+from ._files import check_output
+from ._process import print_message
+from ._reports import check_matplotlib
 
 __all__ = ["plot"]
 
@@ -43,8 +44,8 @@ def plot(
     soundclf plot waveform bark.wav --out bark.png
     soundclf plot spectrogram bark.wav siren.ogg --out both.pdf
     """
-    file = check_out(target, (".png", ".svg", ".pdf", ".jpg", ".jpeg"))
-    check_pictures("plot")
+    file = check_output(target, (".png", ".svg", ".pdf", ".jpg", ".jpeg"))
+    check_matplotlib("plot")
     if len(files) > _MOST:
         raise typer.BadParameter(f"At most {_MOST} sounds fit into a picture.", param_hint="'FILE...'")
     from .. import plotting
@@ -66,7 +67,7 @@ def plot(
     axes = figure.subplots(len(displays), squeeze=False)
     for display, ax in zip(displays, axes.flat, strict=True):
         display.plot(ax=ax)
-    with whole(file) as aside:
+    with write_atomically(file) as aside:
         figure.savefig(aside, dpi=120)
-    say(f"Wrote {shown(target)}.")
-    end(errors)
+    print_message(f"Wrote {escape_controls(target)}.")
+    report_unusable(errors)

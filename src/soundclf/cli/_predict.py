@@ -10,10 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ._collection import Jobs, end
-from ._files import csv_line, json_text, shown
-from ._model import Trust, loaded
-from ._process import check_stopped, on_terminal, out, uninterrupted, wait_for_reader
+from .._utils.text import escape_controls
+from ._collection import Jobs, report_unusable
+from ._files import format_csv_row, format_json
+from ._model import Trust, load_model
+from ._process import defer_signals, is_terminal, print_data, raise_if_stopped, wait_for_reader
 
 __all__ = ["predict"]
 
@@ -66,7 +67,7 @@ def predict(
     if window is not None and hop is not None and hop > window:
         raise typer.BadParameter("It must be at most --window.", param_hint="'--hop'")
     clips = _expanded(files)
-    classifier = loaded(model, trust=trust)
+    classifier = load_model(model, trust=trust)
     classes = _classes(classifier, model)
     form: _Form = (_Json if as_json else _Csv if as_csv else _Text)(classes, top, windows=window is not None)
     answers = (
@@ -83,16 +84,16 @@ def predict(
         with joblib.parallel_config(backend="threading", n_jobs=jobs), _progress(len(clips), window) as progress:
             for clip, (answer, error) in zip(clips, answers, strict=True):
                 wait_for_reader()
-                with uninterrupted():
+                with defer_signals():
                     if error is not None:
                         errors.append((clip, error))
                     form.give(clip, answer, error)
                     n_done += 1
                     progress()
-                check_stopped()
+                raise_if_stopped()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"after {n_done:,} of {len(clips):,} files") from None
-    end(errors)
+    report_unusable(errors)
 
 
 def _expanded(names: Sequence[str]) -> list[str]:
@@ -162,7 +163,8 @@ def _answers(classifier: Any, clips: Sequence[str], n_classes: int, name: str) -
 
 def _timelines(classifier: Any, clips: Sequence[str], window: float, hop: float) -> Iterator[_Answer]:
     """Give the timeline of every recording; of one that is damaged, up to there, and the reason."""
-    from ..exceptions import AudioError, AudioWarning, describe_clip
+    from ..audio import describe_clip
+    from ..exceptions import AudioError, AudioWarning
     from ..timeline import predict_timeline
 
     told: set[str] = set()
@@ -171,7 +173,7 @@ def _timelines(classifier: Any, clips: Sequence[str], window: float, hop: float)
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", AudioWarning)
                 timeline = predict_timeline(
-                    classifier, clip, window=window, hop=hop, on_error="warn", verbose=int(on_terminal())
+                    classifier, clip, window=window, hop=hop, on_error="warn", verbose=int(is_terminal())
                 )
         except AudioError as error:
             yield None, f"{error.reason}."
@@ -194,7 +196,7 @@ def _progress(total: int, window: float | None) -> Any:
 
     @contextmanager
     def bar() -> Iterator[Callable[[], Any]]:
-        wanted = on_terminal() and window is None  # a recording has a bar of its own
+        wanted = is_terminal() and window is None  # a recording has a bar of its own
         with tqdm(total=total, desc="predict", unit="file", disable=not wanted) as progress:
             yield progress.update
 
@@ -228,10 +230,22 @@ class _Text(_Form):
             return
         if self.windows:
             for start, stop, label, probability in answer.segments():
-                out("\t".join([shown(clip), f"{start:.3f}", f"{stop:.3f}", shown(label), f"{probability:.3f}"]))
+                print_data(
+                    "\t".join(
+                        [
+                            escape_controls(clip),
+                            f"{start:.3f}",
+                            f"{stop:.3f}",
+                            escape_controls(label),
+                            f"{probability:.3f}",
+                        ]
+                    )
+                )
             return
-        cells = [cell for label, probability in self.best(answer) for cell in (shown(label), f"{probability:.3f}")]
-        out("\t".join([shown(clip), *cells]))
+        cells = [
+            cell for label, probability in self.best(answer) for cell in (escape_controls(label), f"{probability:.3f}")
+        ]
+        print_data("\t".join([escape_controls(clip), *cells]))
 
 
 class _Csv(_Form):
@@ -251,7 +265,7 @@ class _Csv(_Form):
             self._print([clip, *[""] * (2 * self.top + 2 * self.windows), error])
 
     def _print(self, cells: Sequence[Any]) -> None:
-        out(csv_line(cells))
+        print_data(format_csv_row(cells))
 
 
 class _Json(_Form):
@@ -268,7 +282,7 @@ class _Json(_Form):
             told |= self._told(answer)
         if error is not None:
             told["error"] = error
-        out(json_text(told))
+        print_data(format_json(told))
 
     def _told(self, row: Sequence[float]) -> dict[str, Any]:
         best = [{"label": label, "probability": probability} for label, probability in self.best(row)]

@@ -19,20 +19,20 @@ from typing import Any, TextIO
 import typer
 from typer.core import TyperGroup
 
-from ._files import shown
+from .._utils.text import escape_controls
 
 __all__ = [
     "FAILED",
     "PARTLY",
     "Commands",
-    "check_stopped",
-    "on_terminal",
-    "out",
-    "say",
-    "scratch",
-    "uninterrupted",
+    "defer_signals",
+    "is_terminal",
+    "make_scratch_directory",
+    "print_data",
+    "print_message",
+    "raise_if_stopped",
+    "silence_native_stderr",
     "wait_for_reader",
-    "without_greetings",
 ]
 
 FAILED = 1
@@ -118,14 +118,14 @@ class _Signals:
 _signals = _Signals()
 
 
-def check_stopped() -> None:
+def raise_if_stopped() -> None:
     """Raise KeyboardInterrupt if the process has been asked to stop, whatever has become of the first one."""
     if _signals.received is not None:
         raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
+def defer_signals() -> Iterator[None]:
     """Let the first signal wait for the end of this, and for check_stopped; a second one does not."""
     before, _signals.deferring = _signals.deferring, True
     try:
@@ -159,7 +159,7 @@ def _guarded() -> Iterator[None]:
                 sys.stdout.flush()
             except OSError:  # a full disk, which would be told of once more
                 _abandon(sys.stdout)
-        say(f"Error: {_sentence(error)}")
+        print_message(f"Error: {_sentence(error)}")
         raise typer.Exit(FAILED) from error
 
 
@@ -183,7 +183,7 @@ def _as_bytes_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
 def _stopped(stop: KeyboardInterrupt) -> typer.Exit:
     number = signal.Signals(_signals.received or signal.SIGINT)
     _abandon(sys.stdout)  # what could not be written yet, to a pipe that nobody reads
-    say(f"Interrupted by {number.name}{''.join(f' {part}' for part in stop.args)}.")
+    print_message(f"Interrupted by {number.name}{''.join(f' {part}' for part in stop.args)}.")
     _signals.end()
     return typer.Exit(128 + number)
 
@@ -206,22 +206,22 @@ def _sentence(error: BaseException) -> str:
         text = f"there is not enough memory ({error})" if str(error) else "there is not enough memory"
     else:
         text = str(error) or type(error).__name__
-    text = shown(" ".join(text.split()))
+    text = escape_controls(" ".join(text.split()))
     text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
-    say(f"Warning: {_sentence(message if isinstance(message, Warning) else category(message))}")
+    print_message(f"Warning: {_sentence(message if isinstance(message, Warning) else category(message))}")
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[str]:
+def make_scratch_directory() -> Iterator[str]:
     """Give a folder for as long as it is needed."""
-    with uninterrupted():  # between making the folder and knowing of it
+    with defer_signals():  # between making the folder and knowing of it
         made = tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True)
     try:
-        check_stopped()
+        raise_if_stopped()
         yield made.name
     finally:
         _signals.tidying = True  # for who presses Ctrl-C more than once
@@ -230,11 +230,11 @@ def scratch() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def without_greetings() -> Iterator[None]:
+def silence_native_stderr() -> Iterator[None]:
     """Keep off standard error what libraries in C++ write to it when they are loaded, unless that fails."""
-    with uninterrupted():  # its trial of the folder would leave a file behind
+    with defer_signals():  # its trial of the folder would leave a file behind
         tempfile.gettempdir()
-    check_stopped()
+    raise_if_stopped()
     with tempfile.TemporaryFile() as greetings:
         kept = os.dup(2)
         os.dup2(greetings.fileno(), 2)
@@ -250,25 +250,25 @@ def without_greetings() -> Iterator[None]:
             os.close(kept)
 
 
-def on_terminal() -> bool:
+def is_terminal() -> bool:
     """Tell whether somebody watches the messages."""
     return sys.stderr.isatty()
 
 
-def say(text: str) -> None:
+def print_message(text: str) -> None:
     """Tell the user something: above progress bars, and beside the data."""
     with _beside_bars(sys.stderr):
         typer.echo(text, err=True)
 
 
-def out(line: str) -> None:
+def print_data(line: str) -> None:
     """Give out a line of data at once, and as a whole."""
     wait_for_reader()
-    with uninterrupted(), _beside_bars(sys.stdout):
+    with defer_signals(), _beside_bars(sys.stdout):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     if not _signals.deferring:
-        check_stopped()
+        raise_if_stopped()
 
 
 def wait_for_reader() -> None:

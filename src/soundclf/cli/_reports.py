@@ -11,7 +11,7 @@ from html import escape
 from importlib.util import find_spec
 from typing import Any
 
-__all__ = ["check_pictures", "page", "summary"]
+__all__ = ["check_matplotlib", "format_page", "summarize"]
 
 _STYLE = """
 body { font-family: system-ui, sans-serif; line-height: 1.4; max-width: 70em; margin: 2em auto; padding: 0 1em; }
@@ -21,9 +21,9 @@ img { max-width: 100%; }
 """
 
 
-def summary(result: Any, preset: str, random_state: int) -> dict[str, Any]:
+def summarize(result: Any, preset: str, random_state: int) -> dict[str, Any]:
     """Give an evaluation's figures in a form that JSON can express; names of files are not among them."""
-    from .. import __version__
+    from .._version import __version__
 
     names = ("accuracy", "balanced_accuracy", "macro_f1")
     matrix = result.confusion_matrix
@@ -69,13 +69,13 @@ def summary(result: Any, preset: str, random_state: int) -> dict[str, Any]:
     }
 
 
-def check_pictures(what: str) -> None:
+def check_matplotlib(what: str) -> None:
     """Find out before the work whether pictures can be drawn."""
     if find_spec("matplotlib") is None:
         raise ImportError(f'{what} needs the package matplotlib: pip install "soundclf[plot]"')
 
 
-def page(
+def format_page(
     result: Any, figures: dict[str, Any], source: str, errors: Sequence[tuple[str, str]], missing: Sequence[str]
 ) -> str:
     """Give an evaluation as a web page that refers to nothing outside it."""

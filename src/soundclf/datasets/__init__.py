@@ -4,6 +4,7 @@ Every loader gives a Bunch with paths in ``data``, labels in ``target``, the rec
 ``groups`` and, where the data set has folds, these in ``fold`` and ``cv``.
 """
 
+from .._utils.modules import set_public_module
 from ._check import ClipCheck, check_clips
 from ._esc50 import fetch_esc50, load_esc50
 from ._folder import AUDIO_EXTENSIONS, load_audio_folder
@@ -26,3 +27,18 @@ __all__ = [
     "load_urbansound8k",
     "make_sounds",
 ]
+
+set_public_module(
+    __name__,
+    ClipCheck,
+    check_clips,
+    fetch_esc50,
+    fetch_fsdd,
+    fetch_urbansound8k,
+    load_audio_folder,
+    load_audio_table,
+    load_esc50,
+    load_fsdd,
+    load_urbansound8k,
+    make_sounds,
+)

@@ -13,14 +13,12 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from .._clip_transformer import form_of
-from .._parallel import work_through
-from .._params import FLAG, NONE, WORKERS, Rule, check_params, integer
-from .._report import text_table
-from .._resampling import resampled
-from ..audio import checked_path, open_channels
+from .._utils.parallel import run_parallel
+from .._utils.text import format_count, format_table
+from .._utils.validation import BOOLEAN, N_JOBS, NONE, Rule, check_params, integer_in
+from ..audio import check_path, open_channels, resample_blocks
 from ..exceptions import AudioError
-from ._collection import counted
+from ..transformers import detect_input_kind
 
 __all__ = ["ClipCheck", "check_clips"]
 
@@ -30,8 +28,8 @@ _IN_A_ROW = 3  # samples at full scale that make a clipped place
 _LISTED = 10  # clips of a kind that a text names
 
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
-    "n_jobs": (NONE, WORKERS),
-    "verbose": (integer(0), FLAG),
+    "n_jobs": (NONE, N_JOBS),
+    "verbose": (integer_in(0), BOOLEAN),
 }
 
 
@@ -99,10 +97,10 @@ class ClipCheck:
         return mask
 
     def __repr__(self) -> str:
-        return f"<ClipCheck: {counted(len(self.clips), 'clip')}, {len(self.errors):,} of them cannot be used>"
+        return f"<ClipCheck: {format_count(len(self.clips), 'clip')}, {len(self.errors):,} of them cannot be used>"
 
     def __str__(self) -> str:
-        return "\n\n".join([text_table(_durations(self)), "\n".join(_spreads(self)), *_findings(self)])
+        return "\n\n".join([format_table(_durations(self)), "\n".join(_spreads(self)), *_findings(self)])
 
 
 def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbose: int = 0) -> ClipCheck:
@@ -155,7 +153,7 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
     check_params("check_clips", {"n_jobs": n_jobs, "verbose": verbose}, _PARAMETERS)
     if not isinstance(dataset, Mapping) or "data" not in dataset:
         raise ValueError('dataset must be a Bunch or a dict with "data", as the loaders of soundclf.datasets give')
-    if form_of(dataset["data"]) == "samples":
+    if detect_input_kind(dataset["data"]) == "samples":
         rows = dataset["data"].to_numpy() if hasattr(dataset["data"], "iloc") else dataset["data"]
         clips: list[Any] = [np.asarray(row, float) for row in rows]
     else:
@@ -175,7 +173,7 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
             bar.update()
             return True
 
-        work_through(_heard, clips, keep, n_jobs)
+        run_parallel(_heard, clips, keep, n_jobs)
     heard = [found.get(position, _Heard()) for position in range(len(clips))]
     sounds: dict[bytes, list[int]] = {}
     for position in sorted(found):
@@ -222,7 +220,7 @@ def _heard(position: int, clip: Any) -> _Heard | AudioError:
             kind, subtype = _format_of(clip)
             levels = _Levels(127 / 128 if subtype in ("PCM_S8", "PCM_U8") else 32767 / 32768)
             digest = hashlib.sha256()
-            for block in resampled(rate, levels.mixed(blocks), _RATE, "soxr_hq"):
+            for block in resample_blocks(rate, levels.mixed(blocks), _RATE, "soxr_hq"):
                 digest.update(np.ascontiguousarray(block).data)
     except AudioError as error:
         return AudioError(error.reason, error.clip, position)
@@ -243,7 +241,7 @@ def _heard(position: int, clip: Any) -> _Heard | AudioError:
 def _format_of(clip: Any) -> tuple[str, str]:
     if not isinstance(clip, str | os.PathLike):
         return "", ""
-    path = checked_path(clip)
+    path = check_path(clip)
     info = soundfile.info(os.fsencode(path) if os.name != "nt" else path)
     return info.format, info.subtype
 
@@ -323,7 +321,7 @@ def _findings(found: ClipCheck) -> list[str]:
     return [
         *_listed("Cannot be used", [f"{texts[i]}: {error.reason}." for i, error in found.errors.items()], None),
         *_listed("Silent", [texts[i] for i in np.flatnonzero(found.silent)]),
-        *_listed("Clipped", [f"{texts[i]}: in {counted(int(found.clipped[i]), 'place')}" for i in by_places]),
+        *_listed("Clipped", [f"{texts[i]}: in {format_count(int(found.clipped[i]), 'place')}" for i in by_places]),
         *_listed("There more than once", pairs),
     ] or ["Nothing is unreadable, silent, clipped or there twice."]
 

@@ -13,13 +13,13 @@ import numpy as np
 from sklearn.model_selection import PredefinedSplit
 from sklearn.utils import Bunch
 
-from .. import _params
-from .._params import Rule, names
+from .._utils.text import format_count, format_list
+from .._utils.validation import Rule, one_of
 from ..exceptions import AudioError, AudioWarning
 
-__all__ = ["MISSING", "DataSetError", "collected", "counted", "existing_folder", "listed", "present"]
+__all__ = ["MISSING", "DataSetError", "check_directory", "find_present", "format_few", "make_bunch"]
 
-MISSING: tuple[Rule, ...] = (names(["raise", "skip", "keep"]),)
+MISSING: tuple[Rule, ...] = (one_of(["raise", "skip", "keep"]),)
 _LISTED = 5  # of a long list in a message
 
 
@@ -30,17 +30,12 @@ class DataSetError(AudioError):
         return f"{self.reason[:1].upper()}{self.reason[1:]}."
 
 
-def listed(items: Sequence[Any]) -> str:
+def format_few(items: Sequence[Any]) -> str:
     """Name the first few of many things."""
-    return _params.listed(items, _LISTED, str)
+    return format_list(items, _LISTED, str)
 
 
-def counted(number: int, noun: str) -> str:
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
-
-
-def existing_folder(root: Any, what: str) -> Path:
+def check_directory(root: Any, what: str) -> Path:
     """Give a folder that is there."""
     folder = Path(root)
     if not folder.is_dir():
@@ -49,19 +44,19 @@ def existing_folder(root: Any, what: str) -> Path:
     return folder
 
 
-def present(paths: Sequence[str], missing: str, where: str) -> np.ndarray:
+def find_present(paths: Sequence[str], missing: str, where: str) -> np.ndarray:
     """Say which files to keep: those that are there, or all; ``where`` ends the sentence about those that are not."""
     there = np.array([os.path.isfile(path) for path in paths], bool)  # noqa: PTH113 - a Path fails on some names
     absent = [f"row {i}: {path}" for i, path in enumerate(paths) if not there[i]]
     if absent and missing != "keep":
-        sentence = f"{len(absent):,} of {counted(len(paths), 'file')} {where} are not there: {listed(absent)}"
+        sentence = f"{len(absent):,} of {format_count(len(paths), 'file')} {where} are not there: {format_few(absent)}"
         if missing == "raise":
             raise DataSetError(sentence)
         warnings.warn(f"{sentence}. Their rows are left out", AudioWarning, stacklevel=3)
     return there | (missing == "keep")
 
 
-def collected(
+def make_bunch(
     paths: Sequence[str],
     labels: Sequence[str],
     *,

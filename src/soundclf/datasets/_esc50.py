@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._params import NONE, Rule, check_params, names
-from ._collection import MISSING, collected, counted, existing_folder, present
-from ._fetch import Archive, fetched
+from .._utils.text import format_count
+from .._utils.validation import NONE, Rule, check_params, one_of
+from ._collection import MISSING, check_directory, find_present, make_bunch
+from ._fetch import Archive, fetch_archive
 from ._table import read_csv
 
 __all__ = ["fetch_esc50", "load_esc50"]
@@ -37,7 +38,7 @@ International Conference on Multimedia, 2015.
 
 _CLASS_FOLDER = re.compile(r"\d{3} - (.+)")
 _CLIP_NAME = re.compile(r"(\d)-(\d+)-([A-Z])\.(?:ogg|wav)", re.IGNORECASE)
-_SUBSETS: dict[str, tuple[Rule, ...]] = {"subset": (NONE, names(["esc10"])), "missing": MISSING}
+_SUBSETS: dict[str, tuple[Rule, ...]] = {"subset": (NONE, one_of(["esc10"])), "missing": MISSING}
 
 
 def load_esc50(
@@ -120,21 +121,21 @@ def load_esc50(
     (['Dog bark', 'Rain'], [1, 5], ['30226', '17367'])
     """
     check_params("load_esc50", {"subset": subset, "missing": missing}, _SUBSETS)
-    folder = existing_folder(root, "ESC-50")
+    folder = check_directory(root, "ESC-50")
     metadata = folder / "meta" / "esc50.csv"
     frame = _from_archive(metadata, subset) if metadata.is_file() else _from_class_folders(folder, subset)
     paths = [str(folder / path) for path in frame.pop("path")]
-    kept = present(paths, missing, "of ESC-50")
+    kept = find_present(paths, missing, "of ESC-50")
     classes, recordings = set(frame["category"]), np.asarray(frame["src_file"])[kept]
     name = "ESC-10" if subset == "esc10" or len(classes) == 10 else "ESC-50"
     descr = _DESCR.format(
         name=name,
         n_classes=len(classes),
-        clips=counted(int(kept.sum()), "clip"),
-        recordings=counted(len(set(recordings.tolist())), "recording"),
-        absent="" if kept.all() else f" ({counted(int((~kept).sum()), 'file')} being absent)",
+        clips=format_count(int(kept.sum()), "clip"),
+        recordings=format_count(len(set(recordings.tolist())), "recording"),
+        absent="" if kept.all() else f" ({format_count(int((~kept).sum()), 'file')} being absent)",
     )
-    return collected(
+    return make_bunch(
         paths,
         frame["category"],
         groups=frame["src_file"],
@@ -220,7 +221,7 @@ def fetch_esc50(
         If the archive cannot be fetched, does not match its checksum, or holds what it must not.
     """
     check_params("fetch_esc50", {"subset": subset}, {"subset": _SUBSETS["subset"]})
-    folder = fetched(
+    folder = fetch_archive(
         _ARCHIVE,
         data_home,
         url=url,

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .._params import NONE, Rule, check_params, integer
+from .._utils.validation import NONE, Rule, check_params, integer_in
 from ..exceptions import DownloadError
 
-__all__ = ["Archive", "fetched"]
+__all__ = ["Archive", "fetch_archive"]
 
 _TIMEOUT = 30  # seconds of silence after which a connection counts as lost
 _RETRIES = 2
@@ -39,7 +39,7 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
             lambda v: isinstance(v, str) and re.fullmatch(r"md5:[\da-fA-F]{32}|sha256:[\da-fA-F]{64}", v) is not None,
         ),
     ),
-    "verbose": (integer(0), Rule("True or False", lambda v: isinstance(v, bool))),
+    "verbose": (integer_in(0), Rule("True or False", lambda v: isinstance(v, bool))),
 }
 
 
@@ -55,7 +55,7 @@ class Archive:
     inside: Mapping[str, str] = field(default_factory=dict)  # files in it and their checksums
 
 
-def fetched(
+def fetch_archive(
     archive: Archive,
     data_home: Any,
     *,

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from .._params import NONE, Rule, check_params, names
+from .._utils.text import format_count
+from .._utils.validation import NONE, Rule, check_params, one_of
 from ..audio import stream_clip
 from ..exceptions import AudioError, AudioWarning
-from ._collection import DataSetError, collected, counted, existing_folder, listed
+from ._collection import DataSetError, check_directory, format_few, make_bunch
 
 __all__ = ["AUDIO_EXTENSIONS", "load_audio_folder"]
 
@@ -28,7 +29,7 @@ _NAMER = Rule(
     lambda v: callable(v) or (isinstance(getattr(v, "pattern", v), str) and _compiles(v)),
 )
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
-    "label": (names(["parent"]), _NAMER),
+    "label": (one_of(["parent"]), _NAMER),
     "group": (NONE, _NAMER),
     "fold": (NONE, _NAMER),
     "extensions": (
@@ -37,7 +38,7 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
             lambda v: isinstance(v, tuple) and all(isinstance(e, str) and e.startswith(".") for e in v),
         ),
     ),
-    "errors": (names(["keep", "skip", "raise"]),),
+    "errors": (one_of(["keep", "skip", "raise"]),),
 }
 
 
@@ -146,7 +147,7 @@ def load_audio_folder(
     endings: Any = tuple(extensions) if listable else extensions
     values = {"label": label, "group": group, "fold": fold, "extensions": endings, "errors": errors}
     check_params("load_audio_folder", values, _PARAMETERS)
-    folder = existing_folder(root, "An audio folder")
+    folder = check_directory(root, "An audio folder")
     known = tuple(ending.lower() for ending in endings)
     sounds, ignored, foreign = [], [], []
     for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
@@ -159,14 +160,14 @@ def load_audio_folder(
             sounds.append(path)
     if foreign:
         warnings.warn(
-            f"{counted(len(foreign), 'sound')} in formats that cannot be read: "
-            f"{listed([path.relative_to(folder).as_posix() for path in foreign])}. Convert them, for example to FLAC",
+            f"{format_count(len(foreign), 'sound')} in formats that cannot be read: "
+            f"{format_few([path.relative_to(folder).as_posix() for path in foreign])}. Convert them, for example to FLAC",
             AudioWarning,
             stacklevel=2,
         )
     if not sounds:
         where = "no sounds in folders of classes" if label == "parent" else "no sounds"
-        more = f", {counted(len(foreign), 'sound')} in formats that cannot be read among them" if foreign else ""
+        more = f", {format_count(len(foreign), 'sound')} in formats that cannot be read among them" if foreign else ""
         raise DataSetError(f"the folder {str(folder)!r} holds {where}; {_passed_over(ignored)}{more}")
     undecodable = [] if errors == "keep" else _undecodable(sounds, errors)
     left_out = set(undecodable)
@@ -180,10 +181,10 @@ def load_audio_folder(
     known_too = {"group": groups, "fold": folds}
     columns = {"path": paths, "label": labels} | {name: cells for name, cells in known_too.items() if cells is not None}
     descr = (
-        f"{counted(len(paths), 'sound')} of {counted(len(set(labels)), 'class')} below {str(folder)!r}; "
+        f"{format_count(len(paths), 'sound')} of {format_count(len(set(labels)), 'class')} below {str(folder)!r}; "
         f"{_passed_over(ignored)}, {len(undecodable)} left out as undecodable."
     )
-    return collected(
+    return make_bunch(
         paths,
         labels,
         groups=groups,
@@ -197,7 +198,7 @@ def load_audio_folder(
 
 
 def _passed_over(ignored: Sequence[str]) -> str:
-    return f"{counted(len(ignored), 'hidden or other file')} ignored"
+    return f"{format_count(len(ignored), 'hidden or other file')} ignored"
 
 
 def _is_hidden(path: Path, root: Path) -> bool:
@@ -255,6 +256,6 @@ def _undecodable(sounds: Iterable[Path], errors: str) -> list[str]:
     if bad:
         shown = " ".join(reasons[:10]) + (f" And {len(bad) - 10} more." if len(bad) > 10 else "")
         warnings.warn(
-            f"{counted(len(bad), 'file')} cannot be decoded and left out. {shown}", AudioWarning, stacklevel=3
+            f"{format_count(len(bad), 'file')} cannot be decoded and left out. {shown}", AudioWarning, stacklevel=3
         )
     return bad

@@ -6,8 +6,9 @@ import os
 import re
 from typing import Any
 
-from ._collection import collected, counted, existing_folder
-from ._fetch import Archive, fetched
+from .._utils.text import format_count
+from ._collection import check_directory, make_bunch
+from ._fetch import Archive, fetch_archive
 
 __all__ = ["fetch_fsdd", "load_fsdd"]
 
@@ -79,7 +80,7 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
     >>> spoken.target.tolist(), spoken.groups.tolist()
     (['0', '7'], ['theo', 'jackson'])
     """
-    folder = existing_folder(root, "The Free Spoken Digit Dataset")
+    folder = check_directory(root, "The Free Spoken Digit Dataset")
     if (folder / "recordings").is_dir():
         folder = folder / "recordings"
     matches = [match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
@@ -89,13 +90,13 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
     digits, speakers, indices = ([match[i] for match in matches] for i in (1, 2, 3))
     paths = [str(folder / match.string) for match in matches]
     known = sorted(set(speakers))
-    return collected(
+    return make_bunch(
         paths,
         digits,
         groups=speakers,
         frame={"path": paths, "digit": digits, "speaker": speakers, "index": [int(index) for index in indices]},
         descr=_DESCR.format(
-            clips=counted(len(paths), "clip"), speakers=counted(len(known), "speaker"), names=", ".join(known)
+            clips=format_count(len(paths), "clip"), speakers=format_count(len(known), "speaker"), names=", ".join(known)
         ),
         return_X_y=return_X_y,
     )
@@ -134,5 +135,5 @@ def fetch_fsdd(
     DownloadError
         If the archive cannot be fetched, does not match its checksum, or holds what it must not.
     """
-    folder = fetched(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose, load=load_fsdd)
+    folder = fetch_archive(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose, load=load_fsdd)
     return load_fsdd(folder, return_X_y=return_X_y)

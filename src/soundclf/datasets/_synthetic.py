@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from sklearn.utils import Bunch
 
-from .._params import NONE, Rule, check_params, integer, names, real
+from .._utils.validation import NONE, Rule, check_params, integer_in, one_of, real_in
 
 __all__ = ["make_sounds"]
 
@@ -232,16 +232,16 @@ def _write(files: list[Path], clips: Iterable[np.ndarray], sr: int) -> None:
 
 
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
-    "n_samples": (integer(1),),
+    "n_samples": (integer_in(1),),
     "classes": (
         NONE,
         Rule("a list of different names", lambda v: np.ndim(v) == 1 and 0 < len(v) == len(set(map(str, v)))),
     ),
-    "clips_per_recording": (integer(1),),
-    "duration": (real(0.1, closed="neither"),),
-    "sr": (integer(8000),),
+    "clips_per_recording": (integer_in(1),),
+    "duration": (real_in(0.1, closed="neither"),),
+    "sr": (integer_in(8000),),
     "directory": (NONE, Rule("a path", lambda v: isinstance(v, str | os.PathLike))),
-    "random_state": (NONE, integer(0), Rule("a RandomState", lambda v: isinstance(v, np.random.RandomState))),
+    "random_state": (NONE, integer_in(0), Rule("a RandomState", lambda v: isinstance(v, np.random.RandomState))),
 }
 
 
@@ -335,8 +335,8 @@ def make_sounds(
     check_params("make_sounds", locals(), _PARAMETERS)
     chosen = list(_SOUNDS) if classes is None else [str(name) for name in classes]
     entries = {f"classes[{i}]": name for i, name in enumerate(chosen)}
-    check_params("make_sounds", entries, dict.fromkeys(entries, (names(_SOUNDS),)))
-    check_params("make_sounds", {"n_samples": n_samples}, {"n_samples": (integer(len(chosen)),)})
+    check_params("make_sounds", entries, dict.fromkeys(entries, (one_of(_SOUNDS),)))
+    check_params("make_sounds", {"n_samples": n_samples}, {"n_samples": (integer_in(len(chosen)),)})
     if isinstance(random_state, np.random.RandomState):
         random_state = int(random_state.randint(np.iinfo(np.int32).max))
     entropy = int(random_state if random_state is not None else secrets.randbits(64))

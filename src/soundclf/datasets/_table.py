@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._params import NONE, Rule, check_params
-from ._collection import MISSING, collected, counted, listed, present
+from .._utils.text import format_count
+from .._utils.validation import NONE, Rule, check_params
+from ._collection import MISSING, find_present, format_few, make_bunch
 
 __all__ = ["load_audio_table", "read_csv"]
 
@@ -116,16 +117,16 @@ def load_audio_table(
     wanted = {"path": path, "label": label, "group": group, "fold": fold}
     for role, column in wanted.items():
         if column is not None and column not in columns:
-            raise ValueError(f"{_start(name)} has no column {column!r} for {role}; it has {listed(list(columns))}")
+            raise ValueError(f"{_start(name)} has no column {column!r} for {role}; it has {format_few(list(columns))}")
     cells = {role: _cells(columns[column], column, name) for role, column in wanted.items() if column is not None}
     if not cells["path"]:
         raise ValueError(f"{_start(name)} has no rows")
     base = Path(home if root is None else root)
     paths = [str(base / cell) for cell in cells["path"]]
-    kept = present(paths, missing, f"of {name}")
+    kept = find_present(paths, missing, f"of {name}")
     n_classes = len({label for label, keep in zip(cells["label"], kept, strict=True) if keep})
-    descr = f"{counted(int(kept.sum()), 'sound')} of {counted(n_classes, 'class')} from {name}."
-    return collected(
+    descr = f"{format_count(int(kept.sum()), 'sound')} of {format_count(n_classes, 'class')} from {name}."
+    return make_bunch(
         paths,
         cells["label"],
         groups=cells.get("group"),
@@ -214,6 +215,8 @@ def _cells(values: Sequence[Any], column: str, name: str) -> list[str]:
     """Give cells as text, all of them filled."""
     empty = [i for i, value in enumerate(values) if value is None or not str(value).strip()]
     if empty:
-        raise ValueError(f"{_start(name)} has empty cells in column {column!r}, in rows {listed(empty)} counted from 0")
+        raise ValueError(
+            f"{_start(name)} has empty cells in column {column!r}, in rows {format_few(empty)} counted from 0"
+        )
     whole = all(isinstance(value, float | np.floating) and float(value).is_integer() for value in values)
     return [str(int(value)) if whole else str(value) for value in values]

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._params import check_params
-from ._collection import MISSING, collected, counted, existing_folder, present
-from ._fetch import Archive, fetched
+from .._utils.text import format_count
+from .._utils.validation import check_params
+from ._collection import MISSING, check_directory, find_present, make_bunch
+from ._fetch import Archive, fetch_archive
 from ._table import read_csv
 
 __all__ = ["fetch_urbansound8k", "load_urbansound8k"]
@@ -111,7 +112,7 @@ def load_urbansound8k(
     (['dog_bark'], [5], ['344'])
     """
     check_params("load_urbansound8k", {"missing": missing}, {"missing": MISSING})
-    folder = existing_folder(root, "UrbanSound8K")
+    folder = check_directory(root, "UrbanSound8K")
     metadata = folder / "metadata" / "UrbanSound8K.csv"
     if not metadata.is_file():
         raise FileNotFoundError(
@@ -126,16 +127,16 @@ def load_urbansound8k(
     if strange is not None:
         raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: a fold is {strange!r}")
     paths = [str(folder / "audio" / f"fold{fold}" / name) for fold, name in zip(folds, names, strict=True)]
-    kept = present(paths, missing, "of UrbanSound8K")
+    kept = find_present(paths, missing, "of UrbanSound8K")
     n_absent = sum(not Path(path).is_file() for path in paths)
     descr = _DESCR.format(
         rows=len(paths),
         recordings=len(set(recordings)),
         here=len(paths) - n_absent,
-        absent=f", {counted(n_absent, 'file')} being absent" if n_absent else "",
+        absent=f", {format_count(n_absent, 'file')} being absent" if n_absent else "",
         table=_counts(np.asarray(labels), np.asarray(folds, int)),
     )
-    return collected(
+    return make_bunch(
         paths,
         labels,
         groups=recordings,
@@ -193,7 +194,7 @@ def fetch_urbansound8k(
     DownloadError
         If the archive cannot be fetched, does not match its checksum, or holds what it must not.
     """
-    folder = fetched(
+    folder = fetch_archive(
         _ARCHIVE,
         data_home,
         url=url,

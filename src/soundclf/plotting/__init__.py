@@ -5,6 +5,7 @@ display, whose attributes are then what was drawn. matplotlib, which the extra `
 the first ``plot``.
 """
 
+from .._utils.modules import set_public_module
 from ._classes import ClassBalanceDisplay
 from ._history import TrainingHistoryDisplay
 from ._player import ClipPlayer
@@ -21,3 +22,14 @@ __all__ = [
     "TrainingHistoryDisplay",
     "WaveformDisplay",
 ]
+
+set_public_module(
+    __name__,
+    ClassBalanceDisplay,
+    ClipPlayer,
+    MFCCDisplay,
+    SpectrogramDisplay,
+    TimelineDisplay,
+    TrainingHistoryDisplay,
+    WaveformDisplay,
+)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..exceptions import ParameterError
 
-__all__ = ["borders", "counts", "matrix", "numbers"]
+__all__ = ["check_borders", "check_counts", "check_matrix", "check_numbers"]
 
 
 def _refused(owner: str, name: str, allowed: str, values: Any) -> ParameterError:
@@ -21,7 +21,7 @@ def _refused(owner: str, name: str, allowed: str, values: Any) -> ParameterError
     return ParameterError(f"The {name!r} parameter of {owner} must be {allowed}, got {text}.")
 
 
-def numbers(owner: str, name: str, values: Any, allowed: str, ndim: int = 1) -> NDArray[np.float64]:
+def check_numbers(owner: str, name: str, values: Any, allowed: str, ndim: int = 1) -> NDArray[np.float64]:
     """Give an array of so many dimensions that is not empty; NaN stands for what is not known."""
     try:
         array = np.asarray(values, dtype=np.float64)
@@ -32,28 +32,28 @@ def numbers(owner: str, name: str, values: Any, allowed: str, ndim: int = 1) -> 
     return array
 
 
-def matrix(owner: str, name: str, values: Any) -> NDArray[np.float64]:
+def check_matrix(owner: str, name: str, values: Any) -> NDArray[np.float64]:
     """Give a picture."""
     allowed = "a 2-D array of finite numbers"
-    array = numbers(owner, name, values, allowed, ndim=2)
+    array = check_numbers(owner, name, values, allowed, ndim=2)
     if not np.isfinite(array).all():
         raise _refused(owner, name, f"{allowed}, without NaN and infinity", values)
     return array
 
 
-def borders(owner: str, name: str, values: Any, n: int) -> NDArray[np.float64]:
+def check_borders(owner: str, name: str, values: Any, n: int) -> NDArray[np.float64]:
     """Give where each of ``n`` begins, and where the last one ends."""
     allowed = f"{n + 1} ascending numbers, where each of {n} begins and the last one ends"
-    array = numbers(owner, name, values, allowed)
+    array = check_numbers(owner, name, values, allowed)
     if len(array) != n + 1 or not (np.diff(array) > 0).all():
         raise _refused(owner, name, allowed, values)
     return array
 
 
-def counts(owner: str, name: str, values: Any, n: int) -> NDArray[np.intp]:
+def check_counts(owner: str, name: str, values: Any, n: int) -> NDArray[np.intp]:
     """Give a count for each of ``n`` classes."""
     allowed = f"{n} whole numbers from 0, one for each class"
-    array = numbers(owner, name, values, allowed)
+    array = check_numbers(owner, name, values, allowed)
     if len(array) != n or not (array >= 0).all() or (array % 1).any():
         raise _refused(owner, name, allowed, values)
     return array.astype(np.intp)

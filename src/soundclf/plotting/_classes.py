@@ -10,10 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
-from .._figure import FIRST, SECOND, axes_for, height_of_rows, shortened, width_of_labels
-from .._rows import known_groups
+from .._utils.figures import (
+    PRIMARY_COLOR,
+    SECONDARY_COLOR,
+    compute_labels_width,
+    compute_rows_height,
+    get_axes,
+    shorten,
+)
+from .._utils.validation import check_groups
 from ..exceptions import ParameterError
-from ._arrays import counts
+from ._arrays import check_counts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,13 +82,13 @@ class ClassBalanceDisplay:
                 f"{labels.shape}."
             )
         owner = type(self).__name__
-        clips = counts(owner, "n_clips", n_clips, len(labels))
+        clips = check_counts(owner, "n_clips", n_clips, len(labels))
         order = np.argsort(-clips, kind="stable")
         self.classes = labels[order]
         self.n_clips = clips[order]
         self.n_recordings: NDArray[np.intp] | None = None
         if n_recordings is not None:
-            self.n_recordings = counts(owner, "n_recordings", n_recordings, len(labels))[order]
+            self.n_recordings = check_counts(owner, "n_recordings", n_recordings, len(labels))[order]
 
     @classmethod
     def from_labels(cls, y: ArrayLike, *, groups: ArrayLike | None = None) -> Self:
@@ -106,7 +113,7 @@ class ClassBalanceDisplay:
         """
         labels = column_or_1d(y)
         check_classification_targets(labels)
-        recordings = None if groups is None else known_groups(groups)
+        recordings = None if groups is None else check_groups(groups)
         check_consistent_length(labels, recordings)
         classes, n_clips = np.unique(labels, return_counts=True)
         if recordings is None:
@@ -158,22 +165,30 @@ class ClassBalanceDisplay:
         """
         n = len(self.classes)
         both = self.n_recordings is not None
-        size = (width_of_labels(self.classes), height_of_rows(n, each=0.3 if both else 0.2))
-        self.figure_, (self.ax_,) = axes_for(f"{type(self).__name__}.plot", ax, 1, size)
+        size = (compute_labels_width(self.classes), compute_rows_height(n, each=0.3 if both else 0.2))
+        self.figure_, (self.ax_,) = get_axes(f"{type(self).__name__}.plot", ax, 1, size)
         from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
         rows = np.arange(n)
         height = 0.4 if both else 0.8
-        self.clip_bars_ = self.ax_.barh(rows - (0.2 if both else 0), self.n_clips, height, color=FIRST, label="clips")
+        self.clip_bars_ = self.ax_.barh(
+            rows - (0.2 if both else 0), self.n_clips, height, color=PRIMARY_COLOR, label="clips"
+        )
         self._write(self.clip_bars_, self.n_clips)
         self.recording_bars_ = None
         if self.n_recordings is not None:
             self.recording_bars_ = self.ax_.barh(
-                rows + 0.2, self.n_recordings, height, color=SECOND, hatch="//", edgecolor="white", label="recordings"
+                rows + 0.2,
+                self.n_recordings,
+                height,
+                color=SECONDARY_COLOR,
+                hatch="//",
+                edgecolor="white",
+                label="recordings",
             )
             self._write(self.recording_bars_, self.n_recordings)
             self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
-        self.ax_.set_yticks(rows, [shortened(label) for label in self.classes], parse_math=False)
+        self.ax_.set_yticks(rows, [shorten(label) for label in self.classes], parse_math=False)
         self.ax_.set(ylim=(n - 0.5, -0.5), xlabel="Clips and recordings" if both else "Clips")
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
         self.ax_.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

@@ -8,11 +8,11 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from .._spectra import DB, TOP_DB, FilterBank, log_mel_blocks, power_blocks
-from ..audio import Clip, open_channels, stream_clip
-from ..exceptions import AudioError, describe_clip
+from ..audio import Clip, describe_clip, open_channels, stream_clip
+from ..exceptions import AudioError
+from ..features import DB, TOP_DB, FilterBank, stream_log_mel, stream_power
 
-__all__ = ["decibel_columns", "mfcc_columns", "peak_samples"]
+__all__ = ["compute_decibel_columns", "compute_mfcc_columns", "compute_peak_samples"]
 
 _MOST = 1 << 12  # columns; an even number
 _MOST_SAMPLES = 1 << 22  # of a channel
@@ -97,7 +97,7 @@ class _Counted:
         return self._n_samples / self._sr
 
 
-def peak_samples(clip: Clip, sr: float, duration: float | None) -> tuple[NDArray[np.float32], float]:
+def compute_peak_samples(clip: Clip, sr: float, duration: float | None) -> tuple[NDArray[np.float32], float]:
     """Give the samples of a clip ``(channels, n)``, or of a long one those farthest from zero, and their rate."""
     peaks = _Peaks()
     with open_channels(clip, sr=sr, duration=duration) as (rate, blocks):
@@ -106,7 +106,7 @@ def peak_samples(clip: Clip, sr: float, duration: float | None) -> tuple[NDArray
     return peaks.farthest(), rate / peaks.width
 
 
-def decibel_columns(
+def compute_decibel_columns(
     clip: Clip, duration: float | None, bank: FilterBank | None, *, sr: float, n_fft: int, hop_length: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Give the spectrogram of a clip ``(n_bands, n_columns)``, in decibels below its maximum, and times of its borders.
@@ -115,7 +115,7 @@ def decibel_columns(
     """
     blocks = _Counted(clip, sr, duration)
     columns = _Columns()
-    for power in power_blocks(blocks, bank, int(n_fft), int(hop_length)):
+    for power in stream_power(blocks, bank, int(n_fft), int(hop_length)):
         columns.add(power)
     means = columns.means()
     highest = means.max()
@@ -125,13 +125,13 @@ def decibel_columns(
     return decibels.clip(-TOP_DB, 0).T.astype(np.float32), columns.borders(hop_length / sr, blocks.duration)
 
 
-def mfcc_columns(
+def compute_mfcc_columns(
     clip: Clip, duration: float | None, bank: FilterBank, *, n_mfcc: int, sr: float, n_fft: int, hop_length: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Give the coefficients of a clip ``(n_mfcc, n_columns)``, and times of their borders."""
     blocks = _Counted(clip, sr, duration)
     columns = _Columns()
-    for log_mel in log_mel_blocks(blocks, bank, int(n_fft), int(hop_length)):
+    for log_mel in stream_log_mel(blocks, bank, int(n_fft), int(hop_length)):
         columns.add(log_mel)
     mfcc = scipy.fft.dct(columns.means() * DB, type=2, norm="ortho")[:, : int(n_mfcc)]
     return mfcc.T.astype(np.float32), columns.borders(hop_length / sr, blocks.duration)

@@ -9,11 +9,11 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from .._figure import FIRST, SECOND, axes_for
-from .._neural import NeuralClassifier
-from .._params import NONE, check_params, integer
+from .._utils.figures import PRIMARY_COLOR, SECONDARY_COLOR, get_axes
+from .._utils.validation import NONE, check_params, integer_in
+from ..classifiers import NeuralClassifier
 from ..exceptions import ParameterError
-from ._arrays import numbers
+from ._arrays import check_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,11 +79,13 @@ class TrainingHistoryDisplay:
                 f"The 'history' parameter of {owner} must be a mapping with \"loss\", got {type(history).__name__}."
             )
         names = [name for measure in _MEASURES for name in (measure, f"val_{measure}") if name in history]
-        self.history = {name: numbers(owner, name, history[name], "a list of one number per epoch") for name in names}
+        self.history = {
+            name: check_numbers(owner, name, history[name], "a list of one number per epoch") for name in names
+        }
         lengths = {name: len(values) for name, values in self.history.items()}
         if len(set(lengths.values())) > 1:
             raise ParameterError(f"{owner} needs lists of the same number of epochs, got lengths {lengths}.")
-        check_params(owner, {"best_epoch": best_epoch}, {"best_epoch": (NONE, integer(0, lengths["loss"]))})
+        check_params(owner, {"best_epoch": best_epoch}, {"best_epoch": (NONE, integer_in(0, lengths["loss"]))})
         self.best_epoch = best_epoch
 
     @classmethod
@@ -137,7 +139,7 @@ class TrainingHistoryDisplay:
             Without matplotlib.
         """
         drawn = [measure for measure in _MEASURES if {measure, f"val_{measure}"} & self.history.keys()]
-        self.figure_, self.axes_ = axes_for(f"{type(self).__name__}.plot", ax, len(drawn), (8, 1 + 2.3 * len(drawn)))
+        self.figure_, self.axes_ = get_axes(f"{type(self).__name__}.plot", ax, len(drawn), (8, 1 + 2.3 * len(drawn)))
         from matplotlib.ticker import MaxNLocator
 
         self.lines_ = {}
@@ -145,8 +147,8 @@ class TrainingHistoryDisplay:
         n_epochs = len(self.history["loss"])
         for one, measure in zip(self.axes_, drawn, strict=True):
             for name, label, colour, style, marker in (
-                (measure, "training", FIRST, "-", "o"),
-                (f"val_{measure}", "validation", SECOND, "--", "s"),
+                (measure, "training", PRIMARY_COLOR, "-", "o"),
+                (f"val_{measure}", "validation", SECONDARY_COLOR, "--", "s"),
             ):
                 if name in self.history:
                     (self.lines_[name],) = one.plot(

@@ -8,8 +8,8 @@ from html import escape
 
 import soundfile
 
-from .._figure import file_name, pyplot, shortened
-from .._params import NONE, check_params, real
+from .._utils.figures import get_file_name, import_pyplot, shorten
+from .._utils.validation import NONE, check_params, real_in
 from ..audio import Clip, load_channels, load_clip
 from ._spectrogram import SpectrogramDisplay
 from ._waveform import WaveformDisplay
@@ -56,19 +56,19 @@ class ClipPlayer:
     """
 
     def __init__(self, clip: Clip, *, sr: float = 22050, duration: float | None = 30.0):
-        check_params(type(self).__name__, {"duration": duration}, {"duration": (NONE, real(0, closed="neither"))})
+        check_params(type(self).__name__, {"duration": duration}, {"duration": (NONE, real_in(0, closed="neither"))})
         # One second more tells whether there is more than is shown.
         samples, rate = load_channels(clip, sr=sr, duration=None if duration is None else float(duration) + 1)
         n_shown = samples.shape[1] if duration is None else max(1, int(duration * rate))
         self._more = samples.shape[1] > n_shown
         samples = samples[:, :n_shown]
-        self.title = file_name(clip)
+        self.title = get_file_name(clip)
         self.waveform = WaveformDisplay(samples, rate, title=self.title)
         self._heard = load_clip((samples, rate), sr=_RATE)
         self.spectrogram = SpectrogramDisplay.from_clip((self._heard, _RATE), sr=_RATE)
 
     def __repr__(self) -> str:
-        name = "" if self.title is None else f"{shortened(self.title)}, "
+        name = "" if self.title is None else f"{shorten(self.title)}, "
         return f"<{type(self).__name__}: {name}{self._described()}>"
 
     def _described(self) -> str:
@@ -79,7 +79,7 @@ class ClipPlayer:
 
     def _repr_html_(self) -> str:
         picture, sound = self._picture(), self._sound()
-        name = escape("clip" if self.title is None else shortened(self.title))
+        name = escape("clip" if self.title is None else shorten(self.title))
         part = f"the first {_LONGEST} s" if len(self._heard) > _LONGEST * _RATE else "all"
         return (
             '<figure style="margin:0;max-width:800px">'
@@ -91,7 +91,7 @@ class ClipPlayer:
         )
 
     def _picture(self) -> bytes:
-        pyplot(type(self).__name__)
+        import_pyplot(type(self).__name__)
         from matplotlib.figure import Figure
 
         n_channels = len(self.waveform.samples)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._figure import axes_for, file_name, pyplot, shortened, time_axis
-from .._params import FLAG, Rule, check_params, names
+from .._utils.figures import format_time_axis, get_axes, get_file_name, import_pyplot, shorten
+from .._utils.validation import BOOLEAN, Rule, check_params, one_of
 from ..audio import Clip
-from ..features import MEL_PARAMETERS, MFCC_PARAMETERS, check_bands, filter_bank_of
-from ._arrays import borders, matrix
-from ._columns import decibel_columns, mfcc_columns
+from ..features import MEL_PARAMETERS, MFCC_PARAMETERS, check_mel_parameters, get_filter_bank
+from ._arrays import check_borders, check_matrix
+from ._columns import compute_decibel_columns, compute_mfcc_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MFCCDisplay", "SpectrogramDisplay"]
 
-_KINDS: tuple[Rule, ...] = (names(["mel", "linear"]),)
+_KINDS: tuple[Rule, ...] = (one_of(["mel", "linear"]),)
 
 
 class SpectrogramDisplay:
@@ -88,9 +88,9 @@ class SpectrogramDisplay:
         title: str | None = None,
     ):
         check_params(type(self).__name__, {"kind": kind}, {"kind": _KINDS})
-        self.decibels = matrix(type(self).__name__, "decibels", decibels)
-        self.times = borders(type(self).__name__, "times", times, self.decibels.shape[1])
-        self.frequencies = borders(type(self).__name__, "frequencies", frequencies, self.decibels.shape[0])
+        self.decibels = check_matrix(type(self).__name__, "decibels", decibels)
+        self.times = check_borders(type(self).__name__, "times", times, self.decibels.shape[1])
+        self.frequencies = check_borders(type(self).__name__, "frequencies", frequencies, self.decibels.shape[0])
         self.kind = kind
         self.title = title
 
@@ -149,11 +149,11 @@ class SpectrogramDisplay:
         owner = f"{cls.__name__}.from_clip"
         settings: dict[str, Any] = {"sr": sr, "n_fft": n_fft, "hop_length": hop_length}
         bands: dict[str, Any] = {"n_mels": n_mels, "fmin": fmin, "fmax": fmax}
-        check_bands(owner, {"kind": _KINDS, **MEL_PARAMETERS}, {"kind": kind, **settings, **bands})
-        bank = None if kind == "linear" else filter_bank_of(sr=sr, n_fft=n_fft, **bands)
-        decibels, times = decibel_columns(clip, duration, bank, **settings)
+        check_mel_parameters(owner, {"kind": _KINDS, **MEL_PARAMETERS}, {"kind": kind, **settings, **bands})
+        bank = None if kind == "linear" else get_filter_bank(sr=sr, n_fft=n_fft, **bands)
+        decibels, times = compute_decibel_columns(clip, duration, bank, **settings)
         frequencies = _linear_borders(sr, n_fft) if kind == "linear" else _mel_borders(sr, **bands)
-        return cls(decibels, times, frequencies, kind=kind, title=file_name(clip))
+        return cls(decibels, times, frequencies, kind=kind, title=get_file_name(clip))
 
     def plot(self, ax: Axes | None = None, *, cmap: str = "magma", colorbar: bool = True) -> Self:
         """Draw the picture, its colours spanning 80 dB below 0 dB, or below the loudest if that is above 0 dB.
@@ -179,7 +179,7 @@ class SpectrogramDisplay:
         """
         owner = f"{type(self).__name__}.plot"
         check_params(owner, {"cmap": cmap, "colorbar": colorbar}, _drawing(owner))
-        self.figure_, (self.ax_,) = axes_for(owner, ax, 1, (8, 3.5))
+        self.figure_, (self.ax_,) = get_axes(owner, ax, 1, (8, 3.5))
         from librosa.display import specshow
         from matplotlib.ticker import AutoLocator
 
@@ -200,12 +200,12 @@ class SpectrogramDisplay:
         marked = self.ax_.get_yticks()
         if ((marked >= lowest) & (marked <= highest)).sum() < 2:  # librosa marks octaves, and there is none
             self.ax_.yaxis.set_major_locator(AutoLocator())
-        time_axis(self.ax_, float(self.times[-1] - self.times[0]))
+        format_time_axis(self.ax_, float(self.times[-1] - self.times[0]))
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(self.image_, ax=self.ax_, label="Level (dB)", pad=0.02)
         if self.title is not None:
-            self.ax_.set_title(shortened(self.title), parse_math=False)
+            self.ax_.set_title(shorten(self.title), parse_math=False)
         return self
 
 
@@ -257,8 +257,8 @@ class MFCCDisplay:
     colorbar_: Colorbar | None
 
     def __init__(self, mfcc: ArrayLike, times: ArrayLike, *, title: str | None = None):
-        self.mfcc = matrix(type(self).__name__, "mfcc", mfcc)
-        self.times = borders(type(self).__name__, "times", times, self.mfcc.shape[1])
+        self.mfcc = check_matrix(type(self).__name__, "mfcc", mfcc)
+        self.times = check_borders(type(self).__name__, "times", times, self.mfcc.shape[1])
         self.title = title
 
     @classmethod
@@ -313,9 +313,9 @@ class MFCCDisplay:
         """
         settings: dict[str, Any] = {"sr": sr, "n_fft": n_fft, "hop_length": hop_length}
         bands: dict[str, Any] = {"n_mels": n_mels, "fmin": fmin, "fmax": fmax}
-        check_bands(f"{cls.__name__}.from_clip", MFCC_PARAMETERS, {"n_mfcc": n_mfcc, **settings, **bands})
-        bank = filter_bank_of(sr=sr, n_fft=n_fft, **bands)
-        return cls(*mfcc_columns(clip, duration, bank, n_mfcc=n_mfcc, **settings), title=file_name(clip))
+        check_mel_parameters(f"{cls.__name__}.from_clip", MFCC_PARAMETERS, {"n_mfcc": n_mfcc, **settings, **bands})
+        bank = get_filter_bank(sr=sr, n_fft=n_fft, **bands)
+        return cls(*compute_mfcc_columns(clip, duration, bank, n_mfcc=n_mfcc, **settings), title=get_file_name(clip))
 
     def plot(self, ax: Axes | None = None, *, cmap: str = "viridis", colorbar: bool = True) -> Self:
         """Draw the picture.
@@ -344,7 +344,7 @@ class MFCCDisplay:
         """
         owner = f"{type(self).__name__}.plot"
         check_params(owner, {"cmap": cmap, "colorbar": colorbar}, _drawing(owner))
-        self.figure_, (self.ax_,) = axes_for(owner, ax, 1, (8, 3.5))
+        self.figure_, (self.ax_,) = get_axes(owner, ax, 1, (8, 3.5))
         from matplotlib.ticker import MaxNLocator
 
         limit = float(np.percentile(np.abs(self.mfcc[1:] if len(self.mfcc) > 1 else self.mfcc), 98)) or 1.0
@@ -354,23 +354,23 @@ class MFCCDisplay:
         )
         self.ax_.set(xlim=self.times[[0, -1]], ylim=rows[[0, -1]], ylabel="Coefficient")
         self.ax_.yaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        time_axis(self.ax_, float(self.times[-1] - self.times[0]))
+        format_time_axis(self.ax_, float(self.times[-1] - self.times[0]))
         self.colorbar_ = None
         if colorbar:
             self.colorbar_ = self.figure_.colorbar(self.image_, ax=self.ax_, label="Value", extend="both", pad=0.02)
         if self.title is not None:
-            self.ax_.set_title(shortened(self.title), parse_math=False)
+            self.ax_.set_title(shorten(self.title), parse_math=False)
         return self
 
 
 def _drawing(owner: str) -> Mapping[str, tuple[Rule, ...]]:
     """Give the rules of what pictures are drawn with; the names of colours are matplotlib's."""
-    pyplot(owner)
+    import_pyplot(owner)
     from matplotlib import colormaps
 
     return {
         "cmap": (Rule("the name of a matplotlib colormap", lambda v: isinstance(v, str) and v in colormaps),),
-        "colorbar": (FLAG,),
+        "colorbar": (BOOLEAN,),
     }
 
 

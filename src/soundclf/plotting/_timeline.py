@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .._figure import FIRST, axes_for, height_of_rows, shortened, time_axis, width_of_labels
-from .._params import listed
+from .._utils.figures import (
+    PRIMARY_COLOR,
+    compute_labels_width,
+    compute_rows_height,
+    format_time_axis,
+    get_axes,
+    shorten,
+)
+from .._utils.text import format_list
 from ..audio import Clip
 from ..exceptions import ParameterError
-from ._arrays import numbers
+from ._arrays import check_numbers
 from ._spectrogram import SpectrogramDisplay
 
 if TYPE_CHECKING:
@@ -99,9 +106,11 @@ class TimelineDisplay:
         title: str | None = None,
     ):
         owner = type(self).__name__
-        self.starts = numbers(owner, "starts", starts, "a list of seconds")
-        self.ends = numbers(owner, "ends", ends, "a list of seconds")
-        self.probabilities = numbers(owner, "probabilities", probabilities, "an array (n_windows, n_classes)", ndim=2)
+        self.starts = check_numbers(owner, "starts", starts, "a list of seconds")
+        self.ends = check_numbers(owner, "ends", ends, "a list of seconds")
+        self.probabilities = check_numbers(
+            owner, "probabilities", probabilities, "an array (n_windows, n_classes)", ndim=2
+        )
         self.classes = np.asarray(classes)
         shapes = [array.shape for array in (self.starts, self.ends, self.probabilities, self.classes)]
         n_windows, n_classes = self.probabilities.shape
@@ -116,7 +125,9 @@ class TimelineDisplay:
         known = self.classes.tolist()
         unknown = [label for _, _, label in self.segments if label not in known]
         if unknown:
-            raise ParameterError(f"{owner} got segments with labels that are not among its classes: {listed(unknown)}.")
+            raise ParameterError(
+                f"{owner} got segments with labels that are not among its classes: {format_list(unknown)}."
+            )
         self.spectrogram = spectrogram
         self.title = title
 
@@ -175,9 +186,9 @@ class TimelineDisplay:
         """
         owner = f"{type(self).__name__}.plot"
         n = len(self.classes)
-        heights = [2.5, height_of_rows(n)][self.spectrogram is None :]
-        self.figure_, self.axes_ = axes_for(
-            owner, ax, len(heights), (1 + width_of_labels(self.classes), sum(heights)), heights
+        heights = [2.5, compute_rows_height(n)][self.spectrogram is None :]
+        self.figure_, self.axes_ = get_axes(
+            owner, ax, len(heights), (1 + compute_labels_width(self.classes), sum(heights)), heights
         )
         self.ax_ = self.axes_[-1]
         if self.spectrogram is not None:
@@ -196,8 +207,8 @@ class TimelineDisplay:
             [end - start for start, end, _ in self.segments],
             left=[start for start, _, _ in self.segments],
             height=_HEIGHT,
-            color=FIRST,
-            edgecolor=FIRST,  # without which a short segment of a long recording is not seen
+            color=PRIMARY_COLOR,
+            edgecolor=PRIMARY_COLOR,  # without which a short segment of a long recording is not seen
             linewidth=1,
             label="segments",
         )
@@ -205,10 +216,10 @@ class TimelineDisplay:
             self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
         span = borders[[0, -1]] if self.spectrogram is None else self.spectrogram.times[[0, -1]]
         self.ax_.set(xlim=span, ylim=(n - 0.5, -0.5))
-        self.ax_.set_yticks(np.arange(n), [shortened(label) for label in known], parse_math=False)
-        time_axis(self.ax_, float(span[1] - span[0]))
+        self.ax_.set_yticks(np.arange(n), [shorten(label) for label in known], parse_math=False)
+        format_time_axis(self.ax_, float(span[1] - span[0]))
         if self.title is not None:
-            self.axes_[0].set_title(shortened(self.title), parse_math=False)
+            self.axes_[0].set_title(shorten(self.title), parse_math=False)
         for one in self.axes_:
             one.label_outer()
         return self

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .._figure import FIRST, axes_for, file_name, shortened, time_axis
+from .._utils.figures import PRIMARY_COLOR, format_time_axis, get_axes, get_file_name, shorten
 from ..audio import Clip, load_channels
-from ._columns import peak_samples
+from ._columns import compute_peak_samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +99,7 @@ class WaveformDisplay:
         AudioError, TypeError, ParameterError
             As from :func:`soundclf.load_clip`.
         """
-        return cls(*peak_samples(clip, sr, duration), title=file_name(clip))
+        return cls(*compute_peak_samples(clip, sr, duration), title=get_file_name(clip))
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Self:
         """Draw the samples.
@@ -121,7 +121,7 @@ class WaveformDisplay:
         """
         owner = f"{type(self).__name__}.plot"
         n_channels, n_samples = self.samples.shape
-        self.figure_, self.axes_ = axes_for(owner, ax, n_channels, (8, 1 + 1.5 * n_channels))
+        self.figure_, self.axes_ = get_axes(owner, ax, n_channels, (8, 1 + 1.5 * n_channels))
         from librosa.display import waveshow
 
         duration = n_samples / self.sr
@@ -129,12 +129,12 @@ class WaveformDisplay:
         marker = "." if n_samples <= _MARKED else ""
         self.waves_ = []
         for channel, one in enumerate(self.axes_):
-            self.waves_.append(waveshow(self.samples[channel], sr=self.sr, ax=one, color=FIRST, marker=marker))
+            self.waves_.append(waveshow(self.samples[channel], sr=self.sr, ax=one, color=PRIMARY_COLOR, marker=marker))
             one.set(xlim=(0, duration), ylim=(-limit, limit))
-            time_axis(one, duration)
+            format_time_axis(one, duration)
             one.set_ylabel("Amplitude" if n_channels == 1 else f"Amplitude,\nchannel {channel + 1}")
             if n_channels > 1:
                 one.label_outer()
         if self.title is not None:
-            self.axes_[0].set_title(shortened(self.title), parse_math=False)
+            self.axes_[0].set_title(shorten(self.title), parse_math=False)
         return self

@@ -1,0 +1,1 @@
+"""Helpers shared by all rooms; each module is imported by its own name."""

@@ -1,0 +1,10 @@
+"""Cross-validation that keeps recordings whole, leaks, metrics and reports."""
+
+from .._utils.modules import set_public_module
+from ._cross_validation import compare, cross_validate_clips
+from ._leaks import find_duplicates, find_leaks
+from ._results import Comparison, Evaluation
+
+__all__ = ["Comparison", "Evaluation", "compare", "cross_validate_clips", "find_duplicates", "find_leaks"]
+
+set_public_module(__name__, Comparison, Evaluation, compare, cross_validate_clips, find_duplicates, find_leaks)

@@ -1,0 +1,10 @@
+"""scikit-learn transformers over clips: forms of X, threads, cache, error policy."""
+
+from .._utils.modules import set_public_module
+from ._base import ClipTransformer as ClipTransformer
+from ._base import detect_input_kind as detect_input_kind
+from ._transformers import LogMelTransformer, MFCCMeanTransformer, MFCCStatisticsTransformer
+
+__all__ = ["LogMelTransformer", "MFCCMeanTransformer", "MFCCStatisticsTransformer"]
+
+set_public_module(__name__, LogMelTransformer, MFCCMeanTransformer, MFCCStatisticsTransformer)

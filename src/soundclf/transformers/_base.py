@@ -1,0 +1,307 @@
+"""What all transformers over clips share: forms of X, threads, cache, error policy."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from numbers import Number
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_consistent_length, validate_data
+
+from .._utils.parallel import run_parallel
+from .._utils.validation import BOOLEAN, N_JOBS, NONE, Rule, check_params, integer_in, one_of, real_in
+from ..audio import RES_TYPES, check_res_type, get_versions, stream_clip
+from ..exceptions import AudioError, AudioWarning
+from ._cache import MEMORY_RULES, FeatureCache, get_cache_directory
+
+__all__ = ["ClipTransformer", "detect_input_kind"]
+
+_LISTED = 20  # bad clips that a warning names
+_RUNNING = ("on_error", "memory", "n_jobs", "verbose")  # parameters that do not change a row
+
+
+class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
+    """What all transformers over clips share.
+
+    A subclass has the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``memory``, ``n_jobs`` and
+    ``verbose`` beside its own, adds its own to ``_parameters``, and says in ``_extractor`` which function turns blocks
+    of samples into an array, and in ``_shape`` what shape that has.
+    """
+
+    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        "sr": (real_in(0, closed="neither"),),
+        "res_type": (one_of(RES_TYPES),),
+        "duration": (NONE, real_in(0, closed="neither")),
+        "on_error": (one_of(["raise", "nan"]),),
+        "memory": MEMORY_RULES,
+        "n_jobs": (NONE, N_JOBS),
+        "verbose": (integer_in(0), BOOLEAN),
+    }
+
+    sr: float
+    res_type: str
+    duration: float | None
+    on_error: str
+    memory: Any
+    n_jobs: int | None
+    verbose: int
+
+    @abstractmethod
+    def _extractor(self) -> partial[NDArray[np.float32]]:
+        """Give the function from an iterable of blocks of samples to an array."""
+
+    @abstractmethod
+    def _shape(self) -> tuple[int, ...]:
+        """Give the shape of a clip's features."""
+
+    @abstractmethod
+    def _feature_names(self) -> list[str]:
+        """Name the features, in the order of the flattened array."""
+
+    def _check_parameters(self) -> None:
+        check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
+        check_res_type(self.res_type)
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters and the form of X; nothing is learned, and no clip is read.
+
+        Parameters
+        ----------
+        X : sequence of clips, or array-like of shape (n_clips, n_samples)
+            As for :meth:`transform`.
+        y : array-like of shape (n_clips,), default=None
+            Labels; only their number is looked at, so that a wrong one is told of before all clips are read.
+
+        Returns
+        -------
+        object
+            The transformer itself.
+
+        Raises
+        ------
+        ParameterError
+            For a parameter outside its range.
+        ValueError, TypeError
+            If X is not a sequence of clips, or y of another length.
+        """
+        self._check_parameters()
+        clips = self._clips(X, reset=True)
+        if y is not None:
+            check_consistent_length(clips, y)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Compute a row of features for every clip.
+
+        Parameters
+        ----------
+        X : sequence of clips, or array-like of shape (n_clips, n_samples)
+            A list, tuple, 1-D object or string array, pandas Series or Index of clips: paths (str or pathlib.Path),
+            encoded bytes, seekable binary file objects, 1-D float arrays at the rate ``sr``, ``(array, sr)`` tuples
+            with arrays ``(n,)`` or ``(channels, n)``. Or a 2-D array of samples at the rate ``sr``, a clip per row.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, ...), float32
+            The features, in the order of X.
+
+        Raises
+        ------
+        AudioError
+            With ``on_error="raise"``, for the first clip that cannot be used: which, where, and why.
+        ParameterError
+            For a parameter outside its range.
+        ValueError, TypeError
+            If X is not a sequence of clips, or holds an object that is no clip.
+
+        Warns
+        -----
+        AudioWarning
+            With ``on_error="nan"``, once, if there are clips that cannot be used; it lists them. And for a 2-D array of
+            integers, whose full scale is not known: they are taken as they are.
+        """
+        self._check_parameters()
+        clips = self._clips(X, reset=False)
+        rows = np.full((len(clips), *self._shape()), np.nan, np.float32)
+        bad: dict[int, AudioError] = {}
+        with self._extract() as extract, self._progress(len(clips)) as progress:
+
+            def keep(position: int, result: NDArray[np.float32] | AudioError) -> bool:
+                if isinstance(result, AudioError):
+                    bad[position] = result
+                else:
+                    rows[position] = result
+                progress()
+                return not (bad and self.on_error == "raise")
+
+            run_parallel(partial(_row, extract), clips, keep, self.n_jobs)
+        errors = [bad[position] for position in sorted(bad)]
+        if errors and self.on_error == "raise":
+            raise errors[0]
+        if errors:
+            more = f" And {len(errors) - _LISTED} more." if len(errors) > _LISTED else ""
+            listed = " ".join(map(str, errors[:_LISTED])) + more
+            warnings.warn(
+                f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}",
+                AudioWarning,
+                stacklevel=3,  # past scikit-learn's wrapper for set_output
+            )
+        return rows
+
+    def _extract(self) -> AbstractContextManager[Callable[[Any], NDArray[np.float32]]]:
+        """Give the function from a clip to its row, for as long as it is needed."""
+        duration = None if self.duration is None else float(self.duration)
+        loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
+        extractor = self._extractor()
+        extract = partial(_extracted, extractor, loading)
+        folder = get_cache_directory(self.memory)
+        if folder is None:
+            return nullcontext(extract)
+        settings = {name: _plainly(getattr(self, name)) for name in self._parameters if name not in _RUNNING}
+        features = f"{extractor.func.__module__}.{extractor.func.__qualname__}"
+        versions_of = get_versions(self.res_type)
+        return FeatureCache(extract, {**settings, "features": features, "with": versions_of}, self._shape(), folder)
+
+    @contextmanager
+    def _progress(self, total: int) -> Iterator[Callable[[], Any]]:
+        """Give the function to call after every clip."""
+        if self.verbose:
+            from tqdm.auto import tqdm
+
+            with tqdm(total=total, desc=type(self).__name__, unit="clip") as bar:
+                yield bar.update
+        else:
+            yield lambda: None
+
+    def _clips(self, X: Any, *, reset: bool) -> Sequence[Any]:
+        """Turn X into a list of clips."""
+        if detect_input_kind(X) == "samples":
+            if not reset and np.asarray(X).dtype.kind in "iu":
+                warnings.warn(
+                    "X is an array of integers, which are taken as they are; divide them by their full scale to get "
+                    "floats in [-1, 1], for 16-bit samples by 32768",
+                    AudioWarning,
+                    stacklevel=4,  # past transform, and scikit-learn's wrapper for set_output
+                )
+            finite: bool = self.on_error == "raise"
+            return list(validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=finite))
+        if reset:  # a transformer that is fitted again forgets the columns of an earlier 2-D X
+            for name in {"n_features_in_", "feature_names_in_"} & vars(self).keys():
+                delattr(self, name)
+        return list(X if isinstance(X, Sequence) else np.asarray(X, dtype=object))
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the features.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of a 2-D X; if given, they must be those seen in :meth:`fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), object
+            A name for each column.
+        """
+        known = getattr(self, "feature_names_in_", None)
+        if input_features is not None and known is not None and not np.array_equal(known, input_features):
+            raise ValueError("input_features is not equal to feature_names_in_")
+        n_seen = getattr(self, "n_features_in_", None)
+        if input_features is not None and n_seen is not None and len(input_features) != n_seen:
+            raise ValueError(f"input_features should have length equal to number of features ({n_seen})")
+        return np.asarray(self._feature_names(), dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.transformer_tags.preserves_dtype = []
+        tags.input_tags.allow_nan = self.on_error == "nan"
+        return tags
+
+
+def _plainly(value: Any) -> Any:
+    """Give a parameter in a form that is the same for equal values."""
+    if value is None or isinstance(value, str):
+        return value
+    return [str(item) for item in value] if isinstance(value, Iterable) else float(value)
+
+
+def _extracted(extractor: partial[NDArray[np.float32]], loading: dict[str, Any], clip: Any) -> NDArray[np.float32]:
+    return extractor(stream_clip(clip, **loading))
+
+
+def _row(extract: Callable[[Any], NDArray[np.float32]], position: int, clip: Any) -> NDArray[np.float32] | AudioError:
+    """Compute one clip's features, or say why not."""
+    try:
+        return extract(clip)
+    except AudioError as error:
+        return AudioError(error.reason, error.clip, position)
+    except TypeError as error:
+        raise TypeError(f"Clip {position}: {error}") from error
+
+
+def detect_input_kind(X: Any) -> Literal["clips", "samples"]:
+    """Tell a sequence of clips from a 2-D array of samples, and refuse what is neither, saying what to do."""
+    if isinstance(X, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(X, "read"):
+        raise ValueError("X is one clip, where a sequence of clips is expected; wrap it in a list: [clip]")
+    if isinstance(X, list | tuple):
+        return _form_of_list(X)
+    if hasattr(X, "columns") and hasattr(X, "iloc"):
+        if all(dtype.kind in "biuf" for dtype in X.dtypes if hasattr(dtype, "kind")):
+            return "samples"
+        raise ValueError(
+            "X is a DataFrame, where a sequence of clips is expected; pass the column that holds them, for example "
+            'X["path"]'
+        )
+    if not hasattr(X, "dtype") and hasattr(X, "__array__"):
+        X = np.asarray(X)
+    if not hasattr(X, "ndim") or not hasattr(X, "dtype"):
+        raise TypeError(
+            "X must be a list, tuple, 1-D array, Series or Index of clips, or a 2-D array of samples, got "
+            f"{type(X).__name__}"
+        )
+    kind = getattr(X.dtype, "kind", "O")
+    if kind == "S":
+        raise ValueError(
+            "X is an array of bytes, in which NumPy has cut trailing zeros off; pass encoded clips as a list of bytes"
+        )
+    if X.ndim == 2 and (kind == "U" or (kind == "O" and X.size and isinstance(X.flat[0], str | os.PathLike))):
+        raise ValueError("X is a 2-D array of strings; pass the column that holds the paths, for example X[:, 0]")
+    if X.ndim == 1:
+        if kind in "biufc":
+            raise ValueError(
+                "X is a 1-D array of numbers. Reshape your data: wrap the samples of one clip in a list, [samples]"
+            )
+        _check_any(X)
+        return "clips"
+    return "samples"
+
+
+def _form_of_list(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "samples"]:
+    _check_any(X)
+    if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0 and isinstance(X[1], Number):
+        raise ValueError(
+            "X is one (array, sr) clip, where a sequence of clips is expected; wrap it in a list: [(array, sr)]"
+        )
+    if all(isinstance(item, Number) for item in X):
+        raise ValueError("X is a sequence of numbers; wrap the samples of one clip in a list: [samples]")
+    if all(isinstance(item, list | tuple) and all(isinstance(value, Number) for value in item) for item in X):
+        return "samples"
+    return "clips"
+
+
+def _check_any(X: Any) -> None:
+    if not len(X):
+        raise ValueError("X holds no clips: found 0 sample(s), while a minimum of 1 is required")

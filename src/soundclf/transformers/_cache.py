@@ -1,0 +1,242 @@
+"""Features that were computed before, kept under the content of their clip.
+
+One SQLite file holds tens of thousands of small rows, lets threads and processes read and write at once, and comes
+through a process killed in the middle of writing as if that write had never begun. What is read from it are bytes that
+become float32 numbers: nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import sqlite3
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .._utils.validation import DIRECTORY, NONE, Rule
+from .._version import __version__
+from ..audio import check_path, read_file_object
+from ..exceptions import AudioError
+
+__all__ = ["MEMORY_RULES", "FeatureCache", "get_cache_directory"]
+
+MEMORY_RULES = (
+    NONE,
+    DIRECTORY,
+    Rule("a joblib.Memory", lambda v: hasattr(v, "location") and hasattr(v, "cache")),
+)
+
+_FILE = "soundclf-features.sqlite"
+_PATIENCE = 60  # seconds to wait for another process that is writing
+_CHECK = 8  # bytes of checksum after every row
+# Threads that come with the same clip take turns, so that the second finds what the first has kept. Clips may share one
+# of these locks by chance, which costs little: there are many more locks than threads.
+_turns = [threading.Lock() for _ in range(1024)]
+
+
+def _after_fork() -> None:
+    _turns[:] = [threading.Lock() for _ in _turns]  # threads that held one are not there in the child
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def get_cache_directory(memory: Any) -> Path | None:
+    """Give the folder that a ``memory`` parameter names, if it names one."""
+    location = memory if memory is None or isinstance(memory, str | os.PathLike) else memory.location
+    return None if location is None else Path(location).absolute()
+
+
+class FeatureCache:
+    """A function from clips to rows that keeps its results in a file.
+
+    A file that cannot be used, because it is damaged or locked or the disk is full, is told of in a warning, and rows
+    are computed without it.
+
+    Parameters
+    ----------
+    extract : callable
+        From a clip to its row.
+    settings : mapping
+        All that a row depends on beside its clip.
+    shape : tuple of int
+        Of a clip's features.
+    folder : Path
+        Where the file is, or is made.
+
+    Raises
+    ------
+    OSError
+        If there can be no such folder.
+    """
+
+    def __init__(
+        self,
+        extract: Callable[[Any], NDArray[np.float32]],
+        settings: Mapping[str, Any],
+        shape: tuple[int, ...],
+        folder: Path,
+    ):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OSError(f"memory={str(folder)!r} cannot be used as a folder ({error.strerror})") from error
+        self._extract = extract
+        self._settings = json.dumps({"soundclf": __version__, **settings}, sort_keys=True).encode()
+        self._shape = shape
+        self._n_bytes = 4 * math.prod(shape) + _CHECK
+        self._path = folder / _FILE
+        self._connect()
+
+    def _connect(self) -> None:
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self._keeping = True
+        with self._forgiving():
+            database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            self._database = database
+            with contextlib.suppress(sqlite3.OperationalError):  # another process may be doing it right now
+                database.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
+            database.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last rows, never the file
+            database.execute("CREATE TABLE IF NOT EXISTS features (clip BLOB PRIMARY KEY, row BLOB) WITHOUT ROWID")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_database", "_keeping")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._connect()  # another process needs a connection of its own
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    @contextlib.contextmanager
+    def _forgiving(self, *, keeping: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if keeping:
+                self._keeping = False  # a full disk does not hinder looking up
+            else:
+                self._close()
+            advice = "" if isinstance(error, sqlite3.OperationalError) else "; if it is damaged, delete it"
+            lack = "features computed from here on are not kept" if keeping else "features are computed without it"
+            warnings.warn(
+                f"the feature cache {str(self._path)!r} cannot be used ({error}), so {lack}{advice}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+    def __call__(self, clip: Any) -> NDArray[np.float32]:
+        """Give the row of a clip: the one that was kept, or else one computed now, and kept."""
+        before = _version(clip)
+        source = _read(clip)
+        digest = _digest(source)
+        if digest is None:  # it is no usable clip; let the extraction say why
+            return self._extract(clip)
+        key = hashlib.sha256(digest + self._settings).digest()
+        with _turns[int.from_bytes(key[:4], "little") % len(_turns)]:
+            row = self._kept(key)
+            if row is None:
+                row = self._extracted(clip, source)
+                if _version(clip) == before:  # else it may not be the content that was looked at
+                    self._keep(key, row)
+            return row
+
+    def _extracted(self, clip: Any, source: Any) -> NDArray[np.float32]:
+        try:
+            return self._extract(source)
+        except AudioError:
+            if source is clip:
+                raise
+            return self._extract(clip)  # which is told of by its own name
+
+    def _kept(self, key: bytes) -> NDArray[np.float32] | None:
+        with self._lock, self._forgiving():
+            if self._database is not None:
+                found = self._database.execute("SELECT row FROM features WHERE clip = ?", (key,)).fetchone()
+                if found and isinstance(found[0], bytes) and len(found[0]) == self._n_bytes:
+                    row, check = found[0][:-_CHECK], found[0][-_CHECK:]
+                    if check == _checksum(key, row):
+                        return np.frombuffer(row, "<f4").astype(np.float32).reshape(self._shape)
+        return None
+
+    def _keep(self, key: bytes, features: NDArray[np.float32]) -> None:
+        row = features.astype("<f4").tobytes()
+        with self._lock, self._forgiving(keeping=True):
+            if self._database is not None and self._keeping:
+                values = (key, row + _checksum(key, row))
+                self._database.execute("INSERT OR REPLACE INTO features VALUES (?, ?)", values)
+
+
+def _read(clip: Any) -> Any:
+    """Give what a file object holds, so that it is looked up and extracted from the same bytes."""
+    if hasattr(clip, "read") and hasattr(clip, "seek"):
+        try:
+            return read_file_object(clip)
+        except (AudioError, TypeError):
+            return clip  # let the extraction say why
+    return clip
+
+
+def _checksum(key: bytes, row: bytes) -> bytes:
+    return hashlib.blake2b(row, digest_size=_CHECK, key=key).digest()
+
+
+def _version(clip: Any) -> tuple[int, ...] | None:
+    """Give what changes with a file: when and what size it was written, and which file it is."""
+    if not isinstance(clip, str | os.PathLike):
+        return None
+    try:
+        status = Path(clip).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+
+
+def _digest(clip: Any) -> bytes | None:
+    """Give the fingerprint of a clip's content, whatever form the clip comes in."""
+    try:
+        if isinstance(clip, str | os.PathLike):
+            # libsndfile goes by a file's suffix where its content does not tell the format.
+            path = Path(check_path(clip))
+            if path.suffix.lower() == ".sd2":  # whose sampling rate is in another file
+                return None
+            with path.open("rb") as file:
+                return b"file" + path.suffix.lower().encode() + hashlib.file_digest(file, "sha256").digest()
+        if isinstance(clip, np.ndarray):
+            return _digest_of_samples(clip)
+        if isinstance(clip, tuple):
+            samples, rate = clip
+            return _digest_of_samples(np.asarray(samples)) + repr(float(rate)).encode()
+        if isinstance(clip, np.bytes_) or not isinstance(clip, bytes | bytearray | memoryview):
+            return None
+        return b"file" + hashlib.sha256(clip).digest()
+    except (AudioError, AttributeError, BufferError, OSError, OverflowError, TypeError, ValueError):
+        return None
+
+
+def _digest_of_samples(samples: np.ndarray) -> bytes:
+    if samples.dtype.kind != "f":
+        raise TypeError("samples are floats")
+    form = f"samples{samples.dtype.str}{samples.shape}".encode()
+    return form + hashlib.sha256(np.ascontiguousarray(samples).data).digest()
