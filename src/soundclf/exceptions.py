@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 __all__ = ["AudioError", "AudioWarning", "DownloadError", "LeakWarning", "ModelError", "ModelWarning", "ParameterError"]
 
 
@@ -41,7 +43,19 @@ class AudioError(ValueError):
 
 
 class AudioWarning(UserWarning):
-    """Clips that were passed over, or settings that leave part of a sound unheard.
+    """Clips that were skipped, or settings that leave part of a recording unused.
+
+    Parameters
+    ----------
+    message : str
+        The warning.
+    errors : sequence of AudioError, default=()
+        Why clips were skipped: one error for each, in the order of their positions.
+
+    Attributes
+    ----------
+    errors : tuple of AudioError
+        As given.
 
     Examples
     --------
@@ -51,7 +65,13 @@ class AudioWarning(UserWarning):
     ...     rows = MFCCMeanTransformer(on_error="nan").transform(["bark.wav"])
     >>> print(caught[0].message)
     1 of 1 clips cannot be used, and their rows are NaN. Clip 0, 'bark.wav': there is no such file.
+    >>> [(error.position, error.reason) for error in caught[0].message.errors]
+    [(0, 'there is no such file')]
     """
+
+    def __init__(self, message: str = "", errors: Sequence[AudioError] = ()):
+        super().__init__(message)
+        self.errors = tuple(errors)
 
 
 class LeakWarning(UserWarning):

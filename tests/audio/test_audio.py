@@ -462,7 +462,7 @@ def test_the_first_use_of_a_resampler_may_be_in_many_threads():
         "import sys\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "import librosa.core.audio\n"
-        "from soundclf import _resampling\n"
+        "from soundclf.audio import _resampling\n"
         "sys.setswitchinterval(1e-6)\n"
         "def resampler(_):\n"
         "    _resampling.check_res_type('kaiser_fast')\n"

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-__all__ = ["escape_controls", "format_count", "format_list", "format_some", "format_table"]
+__all__ = ["escape_controls", "format_count", "format_csv_row", "format_list", "format_table"]
 
-_LISTED = 10  # values that a list in prose names
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def escape_controls(text: Any) -> str:
     """Give a name in one line that a terminal shows and does not obey."""
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
-
-
-def format_some(values: Sequence[Any]) -> str:
-    """Name the first of some values."""
-    return ", ".join(map(escape_controls, values[:_LISTED])) + (" and others" if len(values) > _LISTED else "")
 
 
 def format_table(rows: Sequence[Sequence[str]]) -> str:
@@ -35,12 +31,21 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def format_list(items: Any, most: int = 10, show: Callable[[Any], str] = repr) -> str:
-    """Name the first few of many things."""
-    shown = ", ".join(show(item.item() if hasattr(item, "item") else item) for item in items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most:,} more"
+def format_list(items: Any, most: int | None = 10, show: Callable[[Any], str] = repr, separator: str = ", ") -> str:
+    """Join the first ``most`` items, followed by "and N more" if there are more."""
+    shown = [show(item.item() if hasattr(item, "item") else item) for item in items[:most]]
+    n_more = len(items) - len(shown)
+    return separator.join(shown) + (f" and {n_more:,} more" if n_more else "")
 
 
 def format_count(number: int, noun: str) -> str:
+    """Join a number and a noun in its singular or plural."""
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def format_csv_row(cells: Iterable[Any]) -> str:
+    """Join cells as a row of CSV without its line end; cells with line breaks of any kind are quoted."""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="\r\n").writerow(cells)
+    return row.getvalue().removesuffix("\r\n")

@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Rule:
-    """A set of allowed values: its description in an error message, a predicate, and the strings in it, if it is a list of strings."""
+    """A set of allowed values: its description in messages, its predicate, and its members if these are strings."""
 
     description: str
     accepts: Callable[[Any], bool]

@@ -9,9 +9,11 @@ from ._clips import get_versions as get_versions
 from ._clips import load_channels as load_channels
 from ._clips import load_clip, stream_clip
 from ._clips import open_channels as open_channels
+from ._clips import open_mono as open_mono
 from ._clips import read_file_object as read_file_object
 from ._clips import stream_live_blocks as stream_live_blocks
 from ._describe import describe_clip as describe_clip
+from ._fingerprints import Fingerprint as Fingerprint
 from ._resampling import resample_blocks as resample_blocks
 
 __all__ = ["load_clip", "stream_clip"]

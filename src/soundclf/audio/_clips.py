@@ -33,6 +33,7 @@ __all__ = [
     "load_channels",
     "load_clip",
     "open_channels",
+    "open_mono",
     "read_file_object",
     "stream_clip",
     "stream_live_blocks",
@@ -174,6 +175,17 @@ _Opened = tuple[float, Iterator[NDArray[np.float32]]]  # a rate, and blocks of w
 def _blocks(clip: Any, sr: float, res_type: str, duration: float | None) -> Iterator[NDArray[np.float32]]:
     with _opened(clip, sr, duration, _mixed_down) as (rate, blocks):
         yield from resample_blocks(rate, blocks, sr, res_type)
+
+
+def open_mono(
+    clip: Clip, *, sr: float = 22050, duration: float | None = None
+) -> AbstractContextManager[tuple[float, Iterator[NDArray[np.float32]]]]:
+    """Open a clip mixed down at its own rate: the rate, and mono blocks ``(n,)``, as long as it is open.
+
+    ``sr`` is the rate of an array that comes without one. Errors are those of :func:`load_clip`.
+    """
+    _check_parameters("open_mono", sr, "soxr_hq", duration)
+    return _opened(clip, float(sr), duration, _mixed_down)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ _TOO_FEW = "{} needs at least two classes to tell apart, got one class: {}"
 class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     """Networks that are trained, kept, resumed and averaged.
 
-    A subclass has the parameters in ``_parameters`` beside its own, and says how X is checked, what network there is,
+    A subclass has the parameters in ``_rules`` beside its own, and says how X is checked, what network there is,
     what a network sees of X, and how its probabilities are computed. What is learned by each variable of the networks
     is kept in ``_averages``, a list of arrays whose first axis is the networks.
     """
@@ -48,7 +48,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     __metadata_request__fit: ClassVar = {"sample_weight": True, "X_val": True, "y_val": True, "groups": True}
     __metadata_request__partial_fit: ClassVar = {"classes": True, "sample_weight": True}
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
+    _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
         "n_networks": (integer_in(1),),
         "dropout": (real_in(0, 1),),
         "normalize": (BOOLEAN,),
@@ -104,7 +104,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Give X, and y if it is passed, as arrays; ``y`` as for scikit-learn's ``validate_data``."""
 
     @abstractmethod
-    def _described(self) -> dict[str, Any]:
+    def _get_architecture_parameters(self) -> dict[str, Any]:
         """Give the parameters that make up a network."""
 
     @abstractmethod
@@ -169,8 +169,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         classes = np.unique(y)
         if warm and not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"With warm_start=True the classes must stay the same: there were {format_list(self.classes_)}, and y has "
-                f"{format_list(classes)}"
+                f"With warm_start=True the classes must stay the same: there were {format_list(self.classes_)}, and y "
+                f"has {format_list(classes)}"
             )
         if len(classes) < 2:
             raise ValueError(_TOO_FEW.format(type(self).__name__, format_list(classes)))
@@ -239,7 +239,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         return self._fit(X, y, sample_weight, given, None, None, warm=warm, epochs=1, partial=True)
 
     def _check_parameters(self) -> None:
-        check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
+        check_params(type(self).__name__, {name: getattr(self, name) for name in self._rules}, self._rules)
         if self.checkpoint is None:
             return
         if self.callbacks:
@@ -338,7 +338,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         self._remember(outcomes, warm=warm, judged=judges is not None)
         self.classes_ = classes
         self._averages = [np.stack(arrays) for arrays in zip(*(state.average for state in states), strict=True)]
-        self._network: dict[str, Any] = self._described()
+        self._network: dict[str, Any] = self._get_architecture_parameters()
         self._states = [{name: value for name, value in vars(s).items() if name != "average"} for s in states]
         self.mean_: NDArray[np.float64] | None = mean
         self.scale_: NDArray[np.float64] | None = scale
@@ -405,7 +405,11 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Go on training only with what the networks were made from."""
         if not warm:
             return
-        now = {**self._described(), "normalize": bool(self.normalize), "n_networks": int(self.n_networks)}
+        now = {
+            **self._get_architecture_parameters(),
+            "normalize": bool(self.normalize),
+            "n_networks": int(self.n_networks),
+        }
         before = {**self._network, "normalize": self.mean_ is not None, "n_networks": len(self._states)}
         for name in now:
             if _structure(name, now[name]) != _structure(name, before[name]):

@@ -153,10 +153,10 @@ class DenseAudioClassifier(NeuralClassifier):
     array(['dog', 'siren'], dtype='<U5')
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
+    _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
         "hidden_layer_sizes": (Rule("a tuple or list of integers above 0", _are_sizes),),
         "activation": (one_of(ACTIVATIONS),),
-        **NeuralClassifier._parameters,
+        **NeuralClassifier._rules,
     }
 
     def __init__(
@@ -217,7 +217,7 @@ class DenseAudioClassifier(NeuralClassifier):
     def _checked(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         return validate_data(self, X, y, reset=reset, dtype=np.float64)
 
-    def _described(self) -> dict[str, Any]:
+    def _get_architecture_parameters(self) -> dict[str, Any]:
         return {
             "hidden_layer_sizes": tuple(int(size) for size in self.hidden_layer_sizes),
             "activation": self.activation,
@@ -226,7 +226,7 @@ class DenseAudioClassifier(NeuralClassifier):
         }
 
     def _architecture(self, n_classes: int, *, scale: Any, network: dict[str, Any] | None = None) -> DenseArchitecture:
-        described = self._described() if network is None else network
+        described = self._get_architecture_parameters() if network is None else network
         return DenseArchitecture(n_features=self.n_features_in_, n_classes=n_classes, **described)
 
     def _probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -349,8 +349,8 @@ class ConvAudioClassifier(NeuralClassifier):
     array(['dog', 'siren'], dtype='<U5')
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
-        **NeuralClassifier._parameters,
+    _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        **NeuralClassifier._rules,
         "channels": (Rule("a tuple or list of one or more integers above 0", lambda v: _are_sizes(v) and len(v) > 0),),
         "shift": (BOOLEAN,),
         "gain": (real_in(0),),
@@ -422,7 +422,7 @@ class ConvAudioClassifier(NeuralClassifier):
         checked = validate_data(self, X, y, reset=reset, dtype=[np.float32, np.float64], allow_nd=True)
         return (_spectra(checked[0]), checked[1]) if isinstance(checked, tuple) else _spectra(checked)
 
-    def _described(self) -> dict[str, Any]:
+    def _get_architecture_parameters(self) -> dict[str, Any]:
         return {
             "channels": tuple(int(size) for size in self.channels),
             "dropout": float(self.dropout),
@@ -436,7 +436,7 @@ class ConvAudioClassifier(NeuralClassifier):
         }
 
     def _architecture(self, n_classes: int, *, scale: Any, network: dict[str, Any] | None = None) -> ConvArchitecture:
-        described = self._described() if network is None else dict(network)
+        described = self._get_architecture_parameters() if network is None else dict(network)
         described["gain"] /= 1.0 if scale is None else float(scale[0])
         return ConvArchitecture(n_bands=self.n_features_in_, n_classes=n_classes, **described)
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from .._utils.files import write_atomically
-from .._utils.text import escape_controls
+from .._utils.text import escape_controls, format_csv_row
 from ._collection import (
     SOURCE,
     Folds,
@@ -30,7 +30,7 @@ from ._collection import (
     report_unusable,
     select_rows,
 )
-from ._files import check_output, escape_lines, format_csv_row, format_json
+from ._files import check_output, escape_lines, format_json
 from ._process import PARTLY, print_data, print_message
 
 __all__ = ["check", "features"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +14,12 @@ import typer
 
 from .._utils.text import escape_controls
 
-__all__ = ["check_output", "escape_lines", "format_csv_row", "format_json"]
+__all__ = ["check_output", "escape_lines", "format_json"]
 
 
 def escape_lines(text: str) -> str:
     """Give several lines that a terminal shows and does not obey."""
     return "\n".join(map(escape_controls, text.split("\n")))
-
-
-def format_csv_row(cells: Iterable[Any]) -> str:
-    """Give a line of a CSV table, without its end; cells with line breaks of any kind are quoted."""
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().removesuffix("\r\n")
 
 
 def format_json(value: Any, *, indent: int | None = None) -> str:

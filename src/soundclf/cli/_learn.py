@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .._utils.files import write_atomically
-from .._utils.text import escape_controls
+from .._utils.text import escape_controls, format_csv_row
 from ._collection import (
     SOURCE,
     Folds,
@@ -28,7 +28,7 @@ from ._collection import (
     open_feature_cache,
     report_unusable,
 )
-from ._files import check_output, escape_lines, format_csv_row, format_json
+from ._files import check_output, escape_lines, format_json
 from ._process import make_scratch_directory, print_data, print_message, silence_native_stderr
 from ._reports import check_matplotlib, format_page, summarize
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .._utils.text import escape_controls
+from .._utils.text import escape_controls, format_csv_row
 from ._collection import Jobs, report_unusable
-from ._files import format_csv_row, format_json
+from ._files import format_json
 from ._model import Trust, load_model
 from ._process import defer_signals, is_terminal, print_data, raise_if_stopped, wait_for_reader
 

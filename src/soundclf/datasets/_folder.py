@@ -161,7 +161,8 @@ def load_audio_folder(
     if foreign:
         warnings.warn(
             f"{format_count(len(foreign), 'sound')} in formats that cannot be read: "
-            f"{format_few([path.relative_to(folder).as_posix() for path in foreign])}. Convert them, for example to FLAC",
+            f"{format_few([path.relative_to(folder).as_posix() for path in foreign])}. Convert them, for "
+            "example to FLAC",
             AudioWarning,
             stacklevel=2,
         )

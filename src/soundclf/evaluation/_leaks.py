@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._utils.parallel import run_parallel
-from .._utils.text import format_some
+from .._utils.text import format_list
 from .._utils.validation import check_groups
 from ..audio import stream_clip
 from ..exceptions import AudioError, LeakWarning
@@ -175,7 +175,7 @@ def warn_leaks(
     if duplicates:
         are = "sound is" if len(duplicates) == 1 else "sounds are"
         told.append(
-            f"{len(duplicates)} {are} on both sides under different names, such as clips {format_some(duplicates[0])}"
+            f"{len(duplicates)} {are} on both sides under different names, such as clips {format_list(duplicates[0])}"
         )
     warnings.warn(
         f"This split leaks: {'; and '.join(told)}. What it measures is how well known recordings are recognised; "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from .._utils.text import format_some, format_table
+from .._utils.text import format_list, format_table
 
 __all__ = [
     "format_comparison_html",
@@ -82,13 +82,14 @@ def _notes(result: Any) -> list[str]:
         notes.append("No recordings are known: the interval takes every clip for one, and leaks cannot be told.")
     elif len(result.leaks):
         verb = "recording has" if len(result.leaks) == 1 else "recordings have"
-        notes.append(f"{len(result.leaks)} {verb} clips on both sides of a split: {format_some(result.leaks)}.")
+        notes.append(f"{len(result.leaks)} {verb} clips on both sides of a split: {format_list(result.leaks)}.")
     else:
         notes.append("No recording is on both sides of a split.")
     if result.duplicates:
         sounds = "1 sound occurs" if len(result.duplicates) == 1 else f"{len(result.duplicates)} sounds occur"
         notes.append(
-            f"{sounds} on both sides of a split under different names, such as clips {format_some(result.duplicates[0])}."
+            f"{sounds} on both sides of a split under different names, such as clips "
+            f"{format_list(result.duplicates[0])}."
         )
     if result.unlearned:
         split, label = result.unlearned[0]

@@ -127,18 +127,18 @@ def _check_attributes(part: Any, where: Place, learned: set[str]) -> None:
 
 def _check_parameters(part: Any, where: Place, values: Mapping[str, Any]) -> None:
     try:
-        check_params(type(part).__name__, values, {name: type(part)._parameters[name] for name in values})
+        check_params(type(part).__name__, values, {name: type(part)._rules[name] for name in values})
     except (TypeError, ValueError) as error:
         raise ModelError(f"{where} has a parameter that is not allowed: {error}") from error
 
 
 def _check_neural(part: NeuralClassifier, where: Place) -> None:
     _check_attributes(part, where, _GENERAL | _LEARNED)
-    _check_parameters(part, where, {name: getattr(part, name) for name in type(part)._parameters})
+    _check_parameters(part, where, {name: getattr(part, name) for name in type(part)._rules})
     if part.callbacks:
         raise ModelError(f"{where}.callbacks holds Keras objects; set callbacks=None first, they serve fit alone")
     network = getattr(part, "_network", {})
-    if not isinstance(network, dict) or (network and network.keys() != part._described().keys()):
+    if not isinstance(network, dict) or (network and network.keys() != part._get_architecture_parameters().keys()):
         raise ModelError(f"{where} does not tell what its networks are made from")
     for optimizer in (part.optimizer, network.get("optimizer", "")):
         if not isinstance(optimizer, str):
@@ -150,12 +150,12 @@ def _check_neural(part: NeuralClassifier, where: Place) -> None:
 
 def _check_transformer(part: ClipTransformer, where: Place) -> None:
     _check_attributes(part, where, _GENERAL)
-    values = {name: getattr(part, name) for name in type(part)._parameters}
+    values = {name: getattr(part, name) for name in type(part)._rules}
     _check_parameters(part, where, values)
     n_fft, n_mels = int(values.get("n_fft", 1)), int(values.get("n_mels", 1))
     spectra = n_mels * max(n_fft, n_mels, _LOT // n_fft)
     n_samples = values["duration"] * values["sr"] if "fill" in values else 0
-    n_numbers = max(n_samples, math.prod(part._shape()))
+    n_numbers = max(n_samples, math.prod(part._get_shape()))
     if spectra > _MOST_IN_SPECTRA or n_numbers > _MOST_NUMBERS or values["sr"] > _MOST_HZ:
         raise ModelError(f"{where} is set to features so large that one clip could exhaust the memory")
 

@@ -69,9 +69,9 @@ class ClipPlayer:
 
     def __repr__(self) -> str:
         name = "" if self.title is None else f"{shorten(self.title)}, "
-        return f"<{type(self).__name__}: {name}{self._described()}>"
+        return f"<{type(self).__name__}: {name}{self._get_caption()}>"
 
-    def _described(self) -> str:
+    def _get_caption(self) -> str:
         n_channels, n_samples = self.waveform.samples.shape
         channels = "1 channel" if n_channels == 1 else f"{n_channels} channels"
         first = "the first " if self._more else ""
@@ -86,7 +86,7 @@ class ClipPlayer:
             f'<img src="data:image/png;base64,{_text(picture)}" alt="Waveform and spectrogram of {name}" '
             'style="width:100%">'
             f'<audio controls src="data:audio/wav;base64,{_text(sound)}" style="width:100%"></audio>'
-            f"<figcaption>{name}: {self._described()}. The player holds {part} of it as a WAV file of 16 bits, mono, "
+            f"<figcaption>{name}: {self._get_caption()}. The player holds {part} of it as a WAV file of 16 bits, mono, "
             f"{_RATE:,} Hz ({len(sound) / 1000:,.0f} kB).</figcaption></figure>"
         )
 

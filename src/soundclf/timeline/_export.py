@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from .._utils.files import write_atomically
+from .._utils.text import format_csv_row
 from .._version import __version__
 from ..exceptions import ParameterError
 from ._segments import Segment
@@ -23,14 +21,7 @@ _TIER = "sounds"  # the name of the one tier in a TextGrid
 
 def _csv(segments: Sequence[Segment], duration: float) -> str:
     cells = [(round(s.start, 6), round(s.end, 6), s.label, round(s.probability, 6)) for s in segments]
-    return "".join(f"{_csv_line(row)}\n" for row in [Segment._fields, *cells])
-
-
-def _csv_line(cells: Iterable[Any]) -> str:
-    """Give a line without its end; the writer quotes those breaks within cells that its own ends of lines have."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\r\n").writerow(cells)
-    return line.getvalue().removesuffix("\r\n")
+    return "".join(f"{format_csv_row(row)}\n" for row in [Segment._fields, *cells])
 
 
 def _audacity(segments: Sequence[Segment], duration: float) -> str:

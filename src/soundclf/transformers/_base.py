@@ -33,11 +33,11 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
     """What all transformers over clips share.
 
     A subclass has the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``memory``, ``n_jobs`` and
-    ``verbose`` beside its own, adds its own to ``_parameters``, and says in ``_extractor`` which function turns blocks
+    ``verbose`` beside its own, adds its own to ``_rules``, and says in ``_extractor`` which function turns blocks
     of samples into an array, and in ``_shape`` what shape that has.
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
+    _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
         "sr": (real_in(0, closed="neither"),),
         "res_type": (one_of(RES_TYPES),),
         "duration": (NONE, real_in(0, closed="neither")),
@@ -56,19 +56,19 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
     verbose: int
 
     @abstractmethod
-    def _extractor(self) -> partial[NDArray[np.float32]]:
+    def _make_extractor(self) -> partial[NDArray[np.float32]]:
         """Give the function from an iterable of blocks of samples to an array."""
 
     @abstractmethod
-    def _shape(self) -> tuple[int, ...]:
+    def _get_shape(self) -> tuple[int, ...]:
         """Give the shape of a clip's features."""
 
     @abstractmethod
-    def _feature_names(self) -> list[str]:
+    def _get_feature_names(self) -> list[str]:
         """Name the features, in the order of the flattened array."""
 
     def _check_parameters(self) -> None:
-        check_params(type(self).__name__, {name: getattr(self, name) for name in self._parameters}, self._parameters)
+        check_params(type(self).__name__, {name: getattr(self, name) for name in self._rules}, self._rules)
         check_res_type(self.res_type)
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -131,7 +131,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         """
         self._check_parameters()
         clips = self._clips(X, reset=False)
-        rows = np.full((len(clips), *self._shape()), np.nan, np.float32)
+        rows = np.full((len(clips), *self._get_shape()), np.nan, np.float32)
         bad: dict[int, AudioError] = {}
         with self._extract() as extract, self._progress(len(clips)) as progress:
 
@@ -151,8 +151,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
             more = f" And {len(errors) - _LISTED} more." if len(errors) > _LISTED else ""
             listed = " ".join(map(str, errors[:_LISTED])) + more
             warnings.warn(
-                f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}",
-                AudioWarning,
+                AudioWarning(
+                    f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}", errors
+                ),
                 stacklevel=3,  # past scikit-learn's wrapper for set_output
             )
         return rows
@@ -161,15 +162,15 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         """Give the function from a clip to its row, for as long as it is needed."""
         duration = None if self.duration is None else float(self.duration)
         loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
-        extractor = self._extractor()
+        extractor = self._make_extractor()
         extract = partial(_extracted, extractor, loading)
         folder = get_cache_directory(self.memory)
         if folder is None:
             return nullcontext(extract)
-        settings = {name: _plainly(getattr(self, name)) for name in self._parameters if name not in _RUNNING}
+        settings = {name: _plainly(getattr(self, name)) for name in self._rules if name not in _RUNNING}
         features = f"{extractor.func.__module__}.{extractor.func.__qualname__}"
         versions_of = get_versions(self.res_type)
-        return FeatureCache(extract, {**settings, "features": features, "with": versions_of}, self._shape(), folder)
+        return FeatureCache(extract, {**settings, "features": features, "with": versions_of}, self._get_shape(), folder)
 
     @contextmanager
     def _progress(self, total: int) -> Iterator[Callable[[], Any]]:
@@ -218,7 +219,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         n_seen = getattr(self, "n_features_in_", None)
         if input_features is not None and n_seen is not None and len(input_features) != n_seen:
             raise ValueError(f"input_features should have length equal to number of features ({n_seen})")
-        return np.asarray(self._feature_names(), dtype=object)
+        return np.asarray(self._get_feature_names(), dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
         return True

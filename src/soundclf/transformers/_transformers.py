@@ -97,7 +97,7 @@ class MFCCMeanTransformer(ClipTransformer):
     array(['mfcc_mean_0', 'mfcc_mean_1'], dtype=object)
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._parameters, **MFCC_PARAMETERS}
+    _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._rules, **MFCC_PARAMETERS}
 
     def __init__(
         self,
@@ -134,13 +134,13 @@ class MFCCMeanTransformer(ClipTransformer):
         super()._check_parameters()
         check_mel_parameters(type(self).__name__, MFCC_PARAMETERS, vars(self))
 
-    def _extractor(self) -> partial[NDArray[np.float32]]:
+    def _make_extractor(self) -> partial[NDArray[np.float32]]:
         return partial(mfcc_mean, **{name: getattr(self, name) for name in MFCC_PARAMETERS})
 
-    def _shape(self) -> tuple[int, ...]:
+    def _get_shape(self) -> tuple[int, ...]:
         return (int(self.n_mfcc),)
 
-    def _feature_names(self) -> list[str]:
+    def _get_feature_names(self) -> list[str]:
         return [f"mfcc_mean_{i}" for i in range(self.n_mfcc)]
 
 
@@ -222,7 +222,7 @@ class MFCCStatisticsTransformer(ClipTransformer):
           dtype=object)
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._parameters, **STATISTICS_PARAMETERS}
+    _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._rules, **STATISTICS_PARAMETERS}
 
     def __init__(
         self,
@@ -265,10 +265,10 @@ class MFCCStatisticsTransformer(ClipTransformer):
         super()._check_parameters()
         check_statistics_parameters(type(self).__name__, vars(self))
 
-    def _extractor(self) -> partial[NDArray[np.float32]]:
+    def _make_extractor(self) -> partial[NDArray[np.float32]]:
         return partial(mfcc_statistics, **{name: getattr(self, name) for name in STATISTICS_PARAMETERS})
 
-    def _shape(self) -> tuple[int, ...]:
+    def _get_shape(self) -> tuple[int, ...]:
         return (sum(width for _, width in self._series()) * len(list(self.statistics)),)
 
     def _series(self) -> list[tuple[str, int]]:
@@ -277,7 +277,7 @@ class MFCCStatisticsTransformer(ClipTransformer):
         widths = {"log_mel": int(self.n_mels), **DESCRIPTORS}
         return [(name, int(self.n_mfcc)) for name in orders] + [(name, widths[name]) for name in self.descriptors]
 
-    def _feature_names(self) -> list[str]:
+    def _get_feature_names(self) -> list[str]:
         return [
             f"{name}_{statistic}_{i}" if width > 1 else f"{name}_{statistic}"
             for name, width in self._series()
@@ -350,8 +350,8 @@ class LogMelTransformer(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     (1, 64, 87)
     """
 
-    _parameters: ClassVar[dict[str, tuple[Rule, ...]]] = {
-        **ClipTransformer._parameters,
+    _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
+        **ClipTransformer._rules,
         **MEL_PARAMETERS,
         "duration": (real_in(0, closed="neither"),),
         "fill": (one_of(["loop", "pad"]),),
@@ -392,17 +392,17 @@ class LogMelTransformer(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         super()._check_parameters()
         check_mel_parameters(type(self).__name__, MEL_PARAMETERS, vars(self))
 
-    def _extractor(self) -> partial[NDArray[np.float32]]:
+    def _make_extractor(self) -> partial[NDArray[np.float32]]:
         settings = {name: getattr(self, name) for name in MEL_PARAMETERS}
         return partial(compute_fixed_log_mel, n_samples=self._n_samples(), loop=self.fill == "loop", **settings)
 
     def _n_samples(self) -> int:
         return max(1, round(float(self.duration or 0) * float(self.sr)))
 
-    def _shape(self) -> tuple[int, ...]:
+    def _get_shape(self) -> tuple[int, ...]:
         n_fft = int(self.n_fft)
         return int(self.n_mels), 1 + (self._n_samples() + 2 * (n_fft // 2) - n_fft) // int(self.hop_length)
 
-    def _feature_names(self) -> list[str]:
-        n_mels, n_frames = self._shape()
+    def _get_feature_names(self) -> list[str]:
+        n_mels, n_frames = self._get_shape()
         return [f"log_mel_{band}_{frame}" for band in range(n_mels) for frame in range(n_frames)]
