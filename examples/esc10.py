@@ -1,9 +1,9 @@
 """
-ESC-10 by its official folds
-============================
+ESC-10 with its official folds
+==============================
 
-400 clips of ten classes, cut from 304 recordings, in five folds that keep recordings whole: from the folder to a
-report in one call. Without ``SOUNDCLF_DATA``, generated sounds take the place of ESC-10.
+Evaluate a classifier on 400 clips of ten classes, cut from 304 recordings and divided into five folds that do not
+split recordings. Without ``SOUNDCLF_DATA``, generated sounds are used instead of ESC-10.
 """
 
 import os
@@ -28,20 +28,20 @@ else:
 print(sounds.DESCR)
 
 # %%
-# Features are extracted once per clip, whatever the number of folds.
+# Features are extracted once per clip, regardless of the number of folds.
 
 clf = make_pipeline(MFCCMeanTransformer(n_jobs=-1), DenseAudioClassifier(random_state=0))
 result = cross_validate_clips(clf, sounds)
 print(result)
 
 # %%
-# Who is taken for whom:
+# The confusion matrix:
 
 display = result.plot_confusion_matrix()
 
 # %%
-# Does the network earn its keep? The difference between two estimators on the same folds, with a test that knows that
-# their training sets overlap:
+# Is the network better than a linear classifier? Compare both on the same folds, with a test that is corrected for
+# overlapping training sets:
 
 linear = make_pipeline(MFCCMeanTransformer(n_jobs=-1), StandardScaler(), LogisticRegression(max_iter=1000))
 print(compare({"network": clf, "logistic regression": linear}, sounds))

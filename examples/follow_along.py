@@ -1,15 +1,15 @@
 """
-The folder in which the documentation's code runs
-=================================================
+Create the files used by the documentation
+==========================================
 
-To follow the pages,
+Run
 
     python examples/follow_along.py playground
 
-makes ``playground`` with generated sounds in it: ``recordings``, a folder for each class; ``sounds.csv``, a table of
-them; ``UrbanSound8K`` and ``ESC-10``, the same sounds in the layouts of these data sets; ``day.wav``, some of them one
-after the other; and ``bark.wav``, one clip, as there is one in ``new``. Nothing is downloaded. The pages' tests run in
-a copy of the same folder.
+to create a folder ``playground`` of generated sounds: ``recordings``, one folder per class; ``sounds.csv``, a table of
+these; ``UrbanSound8K`` and ``ESC-10``, the same sounds in the layouts of these data sets; ``day.wav``, a concatenation
+of some of them; and single clips, ``bark.wav`` and ``new/bark.wav``. Nothing is downloaded. The documentation's tests
+run in a copy of this folder.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from soundclf.datasets import make_sounds
 
 
 def prepare(folder: Path) -> None:
-    """Make all of it."""
+    """Create all files."""
     sounds = make_sounds(120, directory=folder / "recordings", random_state=0)
-    table(
+    write_table(
         folder / "sounds.csv",
         ["file", "species", "site"],
-        [[Path(path).relative_to(folder), label, label + number] for path, label, number, _ in numbered(sounds)],
+        [[Path(path).relative_to(folder), label, label + number] for path, label, number, _ in parse_names(sounds)],
     )
-    as_urbansound8k(folder / "UrbanSound8K", sounds)
-    as_esc10(folder / "ESC-10", sounds)
+    write_urbansound8k(folder / "UrbanSound8K", sounds)
+    write_esc10(folder / "ESC-10", sounds)
     soundfile.write(folder / "day.wav", [y for path in sounds.data[::6] for y in soundfile.read(path)[0]], sounds.sr)
     shutil.copy(sounds.data[0], folder / "bark.wav")
     (folder / "new").mkdir()
     shutil.copy(sounds.data[-1], folder / "new" / "bark.wav")
 
 
-def table(file: Path, header: list[str], rows: list[list[Any]]) -> None:
-    """Write a table."""
+def write_table(file: Path, header: list[str], rows: list[list[Any]]) -> None:
+    """Write a CSV file."""
     with file.open("w", newline="", encoding="utf-8") as lines:
         csv.writer(lines).writerows([header, *rows])
 
 
-def numbered(sounds: Any) -> list[tuple[str, str, str, int]]:
-    """Give path, class, recording and take of every clip; recordings are named by class and number."""
+def parse_names(sounds: Any) -> list[tuple[str, str, str, int]]:
+    """Return path, class, recording number and take of every clip."""
     return [(path, *Path(path).stem.split("-")) for path in sounds.data]
 
 
-def as_urbansound8k(root: Path, sounds: Any) -> None:
-    """Lay out sounds as UrbanSound8K."""
+def write_urbansound8k(root: Path, sounds: Any) -> None:
+    """Copy sounds in the layout of UrbanSound8K."""
     rows = []
-    for path, label, recording, take in numbered(sounds):
+    for path, label, recording, take in parse_names(sounds):
         fold = int(recording) % 5 + 1
         number = sounds.target_names.index(label)
         name = f"{number}{recording}-{number}-0-{take}.wav"
@@ -64,12 +64,12 @@ def as_urbansound8k(root: Path, sounds: Any) -> None:
         shutil.copy(path, target)
         rows.append([name, f"{number}{recording}", fold, number, label])
     (root / "metadata").mkdir()
-    table(root / "metadata" / "UrbanSound8K.csv", ["slice_file_name", "fsID", "fold", "classID", "class"], rows)
+    write_table(root / "metadata" / "UrbanSound8K.csv", ["slice_file_name", "fsID", "fold", "classID", "class"], rows)
 
 
-def as_esc10(root: Path, sounds: Any) -> None:
-    """Lay out sounds as ESC-10."""
-    for path, label, recording, take in numbered(sounds):
+def write_esc10(root: Path, sounds: Any) -> None:
+    """Copy sounds in the layout of ESC-10."""
+    for path, label, recording, take in parse_names(sounds):
         number = sounds.target_names.index(label)
         folder = root / f"{number + 1:03d} - {label.title()}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,12 +1,12 @@
 """
-The same experiment, honestly
-=============================
+UrbanSound8K with its official folds
+====================================
 
-UrbanSound8K's 8,732 slices were cut from 1,297 recordings. A random split puts slices of one recording on both sides;
-the data set's ten official folds keep all but five recordings whole. The same two networks, judged both ways.
+UrbanSound8K's 8,732 slices were cut from 1,297 recordings. A random split separates slices of the same
+recording; the ten official folds do so for only five recordings. This example evaluates two networks both ways.
 
-It needs ``UrbanSound8K/mfcc40_mean_kaiser_fast.npz`` below the folder that ``SOUNDCLF_DATA`` names; without it,
-generated sounds take its place. With all features, the 22 fits take a few minutes.
+It uses ``UrbanSound8K/mfcc40_mean_kaiser_fast.npz`` in the folder ``SOUNDCLF_DATA``, or generated sounds without it.
+With all features, the 22 fits take a few minutes.
 """
 
 import os
@@ -35,19 +35,19 @@ networks = {
     "tutorial's network": DenseAudioClassifier(
         n_networks=1, dropout=0.5, normalize=False, average=False, epochs=200, random_state=0
     ),
-    "our default": DenseAudioClassifier(random_state=0),
+    "default": DenseAudioClassifier(random_state=0),
 }
 
 # %%
 # The random split
 # ----------------
-# The evaluation warns, and says how much of the test set is touched.
+# The evaluation issues a warning with the affected share of the test set.
 
 split = [tuple(train_test_split(np.arange(len(y)), test_size=0.2, random_state=0))]
 print(f"{len(find_leaks(groups, split))} recordings are on both sides of the random split")
 
 # %%
-# ``compare`` wants several splits, so for one of them each network is judged by itself.
+# ``compare`` requires several splits, so each network is evaluated separately on a single one.
 
 from soundclf.evaluation import cross_validate_clips  # noqa: E402
 
@@ -71,9 +71,9 @@ rows += [(name, "official folds", result) for name, result in comparison.evaluat
 # %%
 # Side by side
 # ------------
-# Accuracies with 95 % intervals from a bootstrap over recordings. The interval of the random split is honest about
-# chance, and not about the question it answers.
+# Accuracies with 95 % intervals from a bootstrap over recordings. The interval of the random split accounts for
+# chance, but not for the leak.
 
-for name, splitting, result in rows:
+for name, split_name, result in rows:
     low, high = result.intervals["accuracy"]
-    print(f"{name:<20} {splitting:<16} {result.pooled['accuracy']:.3f}  ({low:.3f} to {high:.3f})")
+    print(f"{name:<20} {split_name:<16} {result.pooled['accuracy']:.3f}  ({low:.3f} to {high:.3f})")

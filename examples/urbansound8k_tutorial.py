@@ -2,11 +2,11 @@
 The UrbanSound8K tutorial, step by step
 =======================================
 
-A well-known recipe classifies UrbanSound8K by the means of 40 MFCCs, with a dense network of 100, 200 and 100 units,
-and reports 78.7 % on a random split. Here are its steps in this library.
+A well-known tutorial classifies UrbanSound8K by the means of 40 MFCCs, with a dense network of 100, 200 and 100 units,
+and reports 78.7 % accuracy on a random split. This example reproduces its steps with soundclf.
 
-The clips and the published features of all 8,732 of them come from the folder that ``SOUNDCLF_DATA`` names. Without it,
-generated sounds take their place, and the accuracies mean little.
+Clips and the published features of all 8,732 slices are read from the folder ``SOUNDCLF_DATA``. Without it, generated
+sounds are used, whose accuracies are not meaningful.
 """
 
 import os
@@ -26,10 +26,10 @@ folder = Path(os.environ.get("SOUNDCLF_DATA", "../shared/data")) / "UrbanSound8K
 real = folder.is_dir()
 
 # %%
-# Look around
-# -----------
+# The data
+# --------
 # One call reads the metadata: paths, labels, folds and the recording that each clip was cut from. This copy of the data
-# set is partial, and ``missing="skip"`` would say so in a warning; ``"keep"`` keeps the rows of absent files.
+# set is partial, and ``missing="skip"`` would warn about it; ``"keep"`` keeps the rows of missing files.
 
 if real:
     sounds = load_urbansound8k(folder, missing="keep")
@@ -55,15 +55,15 @@ axes.set(xlabel="Time (s)", ylabel="Amplitude", title=Path(clips[0]).name)
 # %%
 # Features
 # --------
-# The tutorial loops over the files, with a progress bar, and averages 40 MFCCs over time. Here a transformer does so,
-# on all cores, and names its columns. ``res_type="kaiser_fast"`` is the resampler that the tutorial chose.
+# The tutorial loops over the files, with a progress bar, and averages 40 MFCCs over time. A transformer does the same
+# on all cores and names its columns. ``res_type="kaiser_fast"`` is the tutorial's resampler.
 
 features = MFCCMeanTransformer(res_type="kaiser_fast", n_jobs=-1, verbose=1).set_output(transform="pandas")
 table = features.fit_transform(clips)
 print(table.iloc[:3, :5])
 
 # %%
-# The features of all 8,732 clips, as published by somebody who followed the tutorial:
+# The features of all 8,732 clips, as published with a reproduction of the tutorial:
 
 if real:
     published = np.load(folder / "mfcc40_mean_kaiser_fast.npz", allow_pickle=False)
@@ -74,8 +74,8 @@ else:
 # %%
 # The network
 # -----------
-# The tutorial's settings: features as they are, dropout 0.5, all 200 epochs, and the test rows choose the epoch that is
-# kept, which is one thing not to do. Labels stay strings.
+# The tutorial's settings: unscaled features, dropout 0.5, 200 epochs, and the best epoch selected on the test set,
+# which overestimates accuracy. Labels can be strings.
 
 X_train, X_test, y_train, y_test = train_test_split(X, labels, test_size=0.2, random_state=0)
 tutorial = DenseAudioClassifier(n_networks=1, dropout=0.5, normalize=False, average=False, epochs=200, random_state=0)
@@ -85,22 +85,22 @@ seconds = time.perf_counter() - start
 print(f"Tutorial's settings: {tutorial.score(X_test, y_test):.4f} in {seconds:.0f} s (the tutorial reports 0.7871)")
 
 # %%
-# This library's defaults, which never see the test rows:
+# The defaults of soundclf, which do not use the test set:
 
 start = time.perf_counter()
 classifier = DenseAudioClassifier(random_state=0).fit(X_train, y_train)
-print(f"Our defaults:        {classifier.score(X_test, y_test):.4f} in {time.perf_counter() - start:.0f} s")
+print(f"soundclf defaults:   {classifier.score(X_test, y_test):.4f} in {time.perf_counter() - start:.0f} s")
 
 # %%
 # A new file
 # ----------
-# From a path to the probabilities of the ten classes. A pipeline holds both steps, can be saved with joblib, and
-# answers in a fresh process without TensorFlow.
+# From a path to the probabilities of the ten classes. The pipeline combines both steps, can be saved with joblib, and
+# predicts in a new process without TensorFlow.
 
 pipeline = make_pipeline(MFCCMeanTransformer(res_type="kaiser_fast"), classifier)
 for p, label in sorted(zip(pipeline.predict_proba(clips[:1])[0], pipeline.classes_, strict=True), reverse=True)[:5]:
     print(f"    {label:<18} {p:6.1%}")
 
 # %%
-# The split above is random: slices of 698 recordings stand on both sides of it. What it measures is how well recordings
-# are recognised that were heard in training. The next example repeats the experiment by the official folds.
+# The random split separates slices of 698 recordings, so it measures accuracy on recordings that are also in the
+# training set. The next example repeats the experiment with the official folds.

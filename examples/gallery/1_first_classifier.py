@@ -2,13 +2,13 @@
 A first classifier
 ==================
 
-From a folder of labelled recordings to the labels of new files.
+From a folder of labeled recordings to the labels of new files.
 """
 
 # %%
 # Recordings
 # ----------
-# Generated ones, in place of your own: a folder for each class, three clips of each
+# Generated sounds stand in for your own: one folder per class, three clips per
 # recording.
 
 import tempfile
@@ -43,7 +43,7 @@ clf = make_pipeline(
 clf.fit(sounds.data, sounds.target)
 
 # %%
-# How the loss fell and the accuracy rose, on the clips that were trained on:
+# Loss and accuracy on the training clips:
 
 from soundclf.plotting import TrainingHistoryDisplay
 
@@ -52,9 +52,8 @@ display = TrainingHistoryDisplay.from_estimator(clf).plot()
 # %%
 # New files
 # ---------
-# Of recordings that were not there in training. That the classifier gets its own
-# training clips right would say nothing about it; how to find out what does is
-# :doc:`another example <3_honest_evaluation>`.
+# These recordings were not in the training data. Accuracy on training clips says
+# nothing about new ones; see :doc:`3_honest_evaluation` for how to measure it.
 
 new = make_sounds(8, directory=f"{home.name}/new", random_state=1)
 for label, predicted, row in zip(

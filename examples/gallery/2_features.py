@@ -2,15 +2,15 @@
 What the features look like
 ===========================
 
-A classifier does not hear sounds, it sees numbers. Here they are, for four of the
+A classifier works on numbers, not on sounds. This example shows the features of four
 generated classes.
 """
 
 # %%
 # A clip
 # ------
-# Its samples, the mel spectrum of short frames, and the MFCCs of the same frames, which
-# describe the shape of the spectrum, from coarse to fine.
+# Its waveform, its mel spectrogram, and the MFCCs of the same frames, which describe
+# the shape of the spectrum from coarse to fine.
 
 import matplotlib.pyplot as plt
 
@@ -30,7 +30,7 @@ for axis in axes:
 # %%
 # Four classes
 # ------------
-# The eye tells them apart at once.
+# Their spectrograms are easy to distinguish by eye.
 
 figure, axes = plt.subplots(
     2, 2, sharex=True, sharey=True, figsize=(8, 5), layout="constrained"
@@ -44,18 +44,18 @@ for axis, label in zip(axes.flat, sounds.target_names, strict=True):
 # %%
 # Means over time
 # ---------------
-# Averaged over time, each clip is a row of 40 numbers. Here is a column for every clip,
-# standardised, class by class. Within a class the columns of three clips at a time look
-# alike: they were cut from one recording.
+# Averaged over time, each clip becomes 40 numbers. The figure shows one standardized
+# column per clip, grouped by class. Within a class, groups of three columns look alike:
+# these clips were cut from the same recording.
 
 from soundclf import MFCCMeanTransformer
 
 X = MFCCMeanTransformer().transform(sounds.data)
-standardised = (X - X.mean(axis=0)) / X.std(axis=0)
+standardized = (X - X.mean(axis=0)) / X.std(axis=0)
 
 figure, ax = plt.subplots(figsize=(8, 4), layout="constrained")
 image = ax.imshow(
-    standardised.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-3, vmax=3
+    standardized.T, aspect="auto", origin="lower", cmap="RdBu_r", vmin=-3, vmax=3
 )
 ax.set(xlabel="Clip", ylabel="Mean MFCC")
 ax.set_xticks(range(15, 120, 30), sounds.target_names)

@@ -2,9 +2,9 @@
 Honest evaluation
 =================
 
-Clips of one recording resemble each other more than they resemble the rest of their
-class. If a split puts them on both sides, what is measured is whether recordings are
-recognised, not whether sounds are classified.
+Clips of one recording are more similar to each other than to the rest of their class.
+If a split puts them in both training and test data, the score measures how well the
+classifier recognizes recordings, not sounds.
 """
 
 # %%
@@ -14,15 +14,13 @@ from soundclf import MFCCMeanTransformer
 from soundclf.datasets import make_sounds
 
 sounds = make_sounds(288, clips_per_recording=6, random_state=0)
-sounds.data = MFCCMeanTransformer(n_jobs=-1).transform(
-    sounds.data
-)  # once for all that follows
+sounds.data = MFCCMeanTransformer(n_jobs=-1).transform(sounds.data)  # computed once
 
 # %%
-# Folds that keep recordings whole
-# --------------------------------
-# The evaluation makes them by itself if it knows the recordings. The intervals come
-# from drawing recordings, not clips, anew.
+# Grouped folds
+# -------------
+# If the data set contains groups, they are used by default. The intervals come from a
+# bootstrap over recordings, not clips.
 
 from soundclf import DenseAudioClassifier
 from soundclf.evaluation import cross_validate_clips
@@ -34,8 +32,8 @@ honest
 # %%
 # Random folds
 # ------------
-# The same classifier on the same clips, split without regard to recordings. The
-# evaluation warns of it.
+# The same classifier and clips, with folds that ignore recordings. The evaluation
+# issues a warning.
 
 import warnings
 
@@ -51,12 +49,12 @@ print(caught[0].message)
 # %%
 # Side by side
 # ------------
-# Nothing about the classifier has changed. Only the question has.
+# The classifier is the same; only the split differs.
 
 import matplotlib.pyplot as plt
 
 figure, ax = plt.subplots(figsize=(7, 2.2), layout="constrained")
-for name, result in {"random folds": random, "whole recordings": honest}.items():
+for name, result in {"random folds": random, "grouped folds": honest}.items():
     low, high = result.intervals["accuracy"]
     accuracy = result.pooled["accuracy"]
     ax.errorbar(
@@ -81,8 +79,8 @@ ax.set(
 )
 
 # %%
-# Who is taken for whom
-# ---------------------
+# Confusion matrix
+# ----------------
 
 display = honest.plot_confusion_matrix()
 

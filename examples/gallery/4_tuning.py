@@ -2,8 +2,8 @@
 Tuning features and network together
 ====================================
 
-One search over both steps of a pipeline, with whole recordings in every fold and
-features computed once for each setting.
+Search over both steps of a pipeline, with grouped folds and features that are computed
+once per setting.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ make_sounds(240, directory=f"{home.name}/recordings", random_state=0)
 sounds = load_audio_folder(f"{home.name}/recordings", group=r"(.+)-")
 
 # %%
-# Nine candidates, three folds, 27 fits: without ``memory=`` every clip would be decoded
+# Nine candidates and three folds are 27 fits. Without ``memory=`` each clip is decoded
 # 27 times, with it three times.
 
 clf = make_pipeline(
@@ -35,8 +35,8 @@ search.fit(sounds.data, sounds.target, groups=sounds.groups)
 print(search.best_params_, f"{search.best_score_:.3f}")
 
 # %%
-# All of them, with the spread over the folds. Candidates that differ by less than the
-# bars cannot be told apart on 240 clips.
+# All candidates, with the standard deviation over the folds. Differences smaller than
+# the error bars mean little with 240 clips.
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -2,14 +2,14 @@
 A long recording and its timeline
 =================================
 
-A classifier of clips, moved over a recording, labels it from end to end.
+Apply a clip classifier to a long recording with a sliding window.
 """
 
 # %%
 # A recording
 # -----------
-# Half a minute of generated sounds of known order, one after the other, written as a
-# WAV file. None of these recordings is among those that the classifier is trained on.
+# A WAV file with half a minute of generated sounds in a known order. The classifier is
+# trained on other recordings.
 
 import tempfile
 from pathlib import Path
@@ -21,17 +21,17 @@ from soundclf.datasets import make_sounds
 
 order = ["rain", "bird", "engine", "siren", "rain", "clock"]
 classes = sorted(set(order))
-unheard = make_sounds(len(classes), classes=classes, duration=5.0, random_state=1)
-pieces = dict(zip(unheard.target, unheard.data, strict=True))
+unseen = make_sounds(len(classes), classes=classes, duration=5.0, random_state=1)
+pieces = dict(zip(unseen.target, unseen.data, strict=True))
 
 home = tempfile.TemporaryDirectory()
 path = f"{home.name}/garden.wav"
-soundfile.write(path, np.concatenate([pieces[label] for label in order]), unheard.sr)
+soundfile.write(path, np.concatenate([pieces[label] for label in order]), unseen.sr)
 
 # %%
 # A classifier
 # ------------
-# It learns from clips of 1.5 s.
+# It is trained on clips of 1.5 s.
 
 from soundclf import make_classifier
 
@@ -41,9 +41,8 @@ clf = make_classifier("fast", n_jobs=-1, random_state=0).fit(sounds.data, sounds
 # %%
 # The timeline
 # ------------
-# Windows as long as the clips of training, every quarter of a second; their
-# probabilities, under the spectrogram of the recording; and below each row the segments
-# that they are merged into.
+# Windows have the length of the training clips and start every 0.25 s. The figure shows
+# their probabilities below the spectrogram, and the merged segments below each row.
 
 from soundclf import predict_timeline
 from soundclf.plotting import TimelineDisplay
@@ -53,14 +52,16 @@ segments = timeline.segments(min_duration=0.5)
 display = TimelineDisplay.from_timeline(timeline, segments=segments).plot()
 
 # %%
-# The segments as text, beside what was really there every five seconds:
+# The segments as text, followed by the true sequence:
 
 for start, end, label, probability in segments:
     print(f"{start:5.2f} to {end:5.2f} s  {label:<7} {probability:4.0%}")
-print("in truth", ", ".join(f"{5 * i} s {label}" for i, label in enumerate(order)))
+print(
+    "true sequence:", ", ".join(f"{5 * i} s {label}" for i, label in enumerate(order))
+)
 
 # %%
-# For Audacity, Praat or a table:
+# Export for Audacity (Praat and CSV are also supported):
 
 timeline.export(f"{home.name}/garden.txt", segments)
 print(Path(home.name, "garden.txt").read_text())
@@ -68,16 +69,16 @@ print(Path(home.name, "garden.txt").read_text())
 # %%
 # Live
 # ----
-# The same windows come from blocks of samples while these are recorded. Here the blocks
-# come from the file.
+# The same predictions can be made from blocks of samples during recording. In this
+# example, the blocks are read from the file.
 
 from soundclf import predict_stream
 
 label = None
 with soundfile.SoundFile(path) as file:
-    for heard in predict_stream(
+    for window in predict_stream(
         clf, file.blocks(2205), sr=file.samplerate, window=1.5, hop=0.5
     ):
-        if heard.label != label:
-            label = heard.label
-            print(f"{heard.end:5.2f} s: now {label}")
+        if window.label != label:
+            label = window.label
+            print(f"{window.end:5.2f} s: now {label}")

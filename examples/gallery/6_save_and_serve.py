@@ -2,8 +2,8 @@
 Save and serve
 ==============
 
-A fitted pipeline goes into a file that runs no code when it is loaded, and answers from
-a fresh process without TensorFlow.
+Save a fitted pipeline to a file that runs no code when it is loaded, and serve it from
+a new process without TensorFlow.
 """
 
 # %%
@@ -27,9 +27,9 @@ soundclf.save(clf, model)
 print(f"{model.stat().st_size / 1e6:.1f} MB")
 
 # %%
-# A fresh process
-# ---------------
-# It loads the file, classifies two recordings and ends.
+# A new process
+# -------------
+# It loads the file and classifies two recordings.
 
 import subprocess
 import sys
@@ -55,8 +55,8 @@ print(done.stdout)
 # %%
 # A server
 # --------
-# The standard library has one; here it runs in a thread of this process. Uploads are
-# clips as they are.
+# A server from the standard library, in a thread of this process. Encoded uploads are
+# passed to the classifier as bytes.
 
 import json
 import threading
@@ -89,9 +89,9 @@ server = ThreadingHTTPServer(("127.0.0.1", 0), Classify)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 
 # %%
-# Its clients
-# -----------
-# Eight files, one after the other:
+# Clients
+# -------
+# Eight sequential requests:
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -114,7 +114,7 @@ for label, path in zip(new.target, new.data, strict=True):
     )
 
 # %%
-# The same four hundred times, from one client and from four at once:
+# Latency of 400 requests from one client and from four concurrent clients:
 
 import matplotlib.pyplot as plt
 
@@ -124,8 +124,10 @@ for n_clients, hatch in ((1, ""), (4, "//")):
         times = [
             milliseconds for _, milliseconds in pool.map(ask, 50 * new.data.tolist())
         ]
-    ax.hist(times, bins=range(41), alpha=0.6, hatch=hatch, label=f"{n_clients} at once")
-ax.set(xlabel="Milliseconds from question to answer", ylabel="Answers")
+    ax.hist(
+        times, bins=range(41), alpha=0.6, hatch=hatch, label=f"{n_clients} concurrent"
+    )
+ax.set(xlabel="Latency (ms)", ylabel="Requests")
 legend = ax.legend()
 
 server.shutdown()

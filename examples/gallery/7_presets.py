@@ -2,16 +2,14 @@
 Comparing presets
 =================
 
-Ready classifiers on the same folds: what a difference in accuracy is worth, and what it
-costs.
+Compare preset pipelines on the same folds by accuracy and training time.
 """
 
 # %%
-# Of each class only six recordings are known, and all is generated: so this shows how
-# to compare, not how the presets do on real sounds. That was measured:
-# :doc:`../accuracy`. The third preset, "accurate", trains a convolutional network as
-# well, which would take minutes; a linear classifier stands in for what presets have to
-# beat.
+# The data are generated and have only six recordings per class. The example shows how
+# to compare; see :doc:`../accuracy` for results on real sounds. The third preset,
+# "accurate", also trains a convolutional network, which would take minutes. A linear
+# classifier serves as the baseline.
 
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -29,8 +27,8 @@ classifiers = {
 }
 
 # %%
-# All are trained and judged on the same folds, which keep recordings whole. The test
-# knows that the folds' training sets overlap, and that three pairs are looked at.
+# All are evaluated on the same grouped folds. The test is corrected for overlapping
+# training sets and for the three comparisons.
 
 from soundclf.evaluation import compare
 
@@ -38,7 +36,7 @@ comparison = compare(classifiers, sounds)
 comparison
 
 # %%
-# Accuracy and time, features included:
+# Accuracy and training time, including feature extraction:
 
 import matplotlib.pyplot as plt
 
@@ -55,13 +53,11 @@ for (name, result), marker in zip(comparison.evaluations.items(), "os^", strict=
         linestyle="none",
         label=name,
     )
-ax.set(
-    xlabel="Seconds of training, mean of the folds", ylabel="Accuracy", ylim=(0, 1.02)
-)
+ax.set(xlabel="Mean training time per fold (s)", ylabel="Accuracy", ylim=(0, 1.02))
 legend = ax.legend(loc="lower right")
 
 # %%
-# Any part of a preset is reached by its name:
+# Parameters of any step can be set by name:
 
 from sklearn import set_config
 

@@ -95,7 +95,7 @@ class LeakWarning(UserWarning):
 
 
 class DownloadError(OSError):
-    """A data set that could not be fetched; nothing of it was kept.
+    """A data set that could not be fetched; nothing of it was saved.
 
     Examples
     --------

@@ -207,7 +207,7 @@ def test_bad_input_is_told_of_in_one_sentence(sounds, model, tmp_path):
     sheet = written_table(tmp_path / "sounds.csv", paths, ["a", "b"] * 24)
     assert "There is no folder or table" in refused("check", tmp_path / "nothing")
     assert "is neither a folder nor a table" in refused("check", wav)
-    assert "holds no sounds" in refused("check", tmp_path / "empty")
+    assert "contains no sounds" in refused("check", tmp_path / "empty")
     assert "has no column 'species' for label; it has path, label" in refused("check", sheet, "--label", "species")
     assert "does not match the file name" in refused("evaluate", sounds, "--group", r"\d{4}")
     out = tmp_path / "m.skops"
@@ -227,9 +227,9 @@ def test_bad_input_is_told_of_in_one_sentence(sounds, model, tmp_path):
     assert "cannot be loaded" in refused("predict", tmp_path / "bad.skops", wav)
     assert "cannot be read" in refused("describe", tmp_path / "bad.skops")
     assert "There are no files to classify" in refused("predict", model, "-")
-    assert "holds no sounds" in refused("predict", model, tmp_path / "empty")
+    assert "contains no sounds" in refused("predict", model, tmp_path / "empty")
     (tmp_path / "empty" / "memo.m4a").touch()
-    assert "1 sound in formats that cannot be read among them" in refused("predict", model, tmp_path / "empty")
+    assert "including 1 sound in unsupported formats" in refused("predict", model, tmp_path / "empty")
     content = sheet.read_bytes()
     (tmp_path / "link.csv").symlink_to(sheet)
     for same in (sheet, tmp_path / "link.csv"):
@@ -322,7 +322,7 @@ def test_files_that_are_not_there_and_foreign_formats(sounds, tmp_path):
     (folder / "song.m4a").touch()
     result = run("check", folder.parent, "--csv", code=PARTLY)
     assert table(result.stdout)[1]["error"] == "it is in a format that libsndfile does not decode"
-    assert result.stderr.startswith("Warning: 1 sound in formats that cannot be read: bird/song.m4a.")
+    assert result.stderr.startswith("Warning: 1 sound in unsupported formats: bird/song.m4a.")
 
 
 @pytest.mark.skipif(os.name == "nt" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")

@@ -84,7 +84,7 @@ class Cut:
 
 
 class Server(ThreadingHTTPServer):
-    """Gives the replies that it was told, one for each request of an address, the last one again and again."""
+    """Sends the given replies, one for each request of an address, and repeats the last one."""
 
     daemon_threads = True
 
@@ -201,6 +201,23 @@ def test_progress_is_shown_on_demand(server, tmp_path, capsys, verbose):
     assert ("100%" in shown.err) == bool(verbose)
 
 
+def test_the_logger_of_pooch_is_unchanged_and_silent(server, tmp_path, caplog):
+    import pooch
+
+    logger = pooch.get_logger()
+    before = logger.level, list(logger.handlers), logger.propagate, logger.disabled
+    levels = []
+
+    def reply():
+        levels.append(logger.level)
+        return tarred(FSDD)
+
+    fetch_fsdd(tmp_path, url=server.url(reply), checksum=sha256(tarred(FSDD)), verbose=0)
+    assert levels == [logger.level]
+    assert (logger.level, list(logger.handlers), logger.propagate, logger.disabled) == before
+    assert caplog.records == []
+
+
 def test_a_cut_connection_is_tried_again(server, tmp_path):
     content = tarred(FSDD)
     url = server.url(Cut(content, len(content) // 2), content)
@@ -239,19 +256,19 @@ def failures(server, tmp_path_factory):
     """What fetching says and leaves behind when a download fails: all of them at once, as every one waits for 3 s."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}/archive.tar.gz"
+        unused_url = f"http://127.0.0.1:{unused.getsockname()[1]}/archive.tar.gz"
         content = tarred(FSDD)
         calls = {
             "other bytes": (fetch_fsdd, {"url": server.url(content)}),
             "other bytes of UrbanSound8K": (fetch_urbansound8k, {"url": server.url(tarred(US8K))}),
             "a given checksum": (fetch_esc50, {"url": server.url(content), "checksum": sha256(b"")}),
             "cut": (fetch_fsdd, {"url": server.url(Cut(content, len(content) // 2)), "checksum": sha256(content)}),
-            "cut ESC-50": (fetch_esc50, {"url": server.url(Cut(zipped(ESC), 99))}),  # nothing but its length can tell
+            "cut ESC-50": (fetch_esc50, {"url": server.url(Cut(zipped(ESC), 99))}),  # only its length reveals it
             "not found": (fetch_urbansound8k, {"url": server.url(404)}),
             "broken": (fetch_fsdd, {"url": server.url(503)}),
             "hangs up": (fetch_fsdd, {"url": server.url(None)}),
             "no TLS": (fetch_fsdd, {"url": server.url(content).replace("http:", "https:")}),
-            "nobody listens": (fetch_esc50, {"url": nobody}),
+            "no server": (fetch_esc50, {"url": unused_url}),
         }
 
         def call(case):
@@ -270,45 +287,54 @@ def failures(server, tmp_path_factory):
     [
         (
             "other bytes",
-            "What URL gave is not the published FSDD: its checksum is not sha256:"
-            "8bc44cde129d505cbbb6b365c09f80c663f2aa77578afc634e6141a2f87100c0. Nothing was kept",
+            "What URL returned is not the published FSDD: its checksum is not sha256:"
+            "8bc44cde129d505cbbb6b365c09f80c663f2aa77578afc634e6141a2f87100c0. Nothing was saved",
         ),
         (
             "other bytes of UrbanSound8K",
-            "What URL gave is not the published UrbanSound8K: its checksum is not "
-            "md5:9aa69802bbf37fb986f71ec1483a196e. Nothing was kept",
+            "What URL returned is not the published UrbanSound8K: its checksum is not "
+            "md5:9aa69802bbf37fb986f71ec1483a196e. Nothing was saved",
         ),
         (
             "a given checksum",
-            f"What URL gave is not the published ESC-50: its checksum is not {sha256(b'')}. Nothing was kept",
+            f"What URL returned is not the published ESC-50: its checksum is not {sha256(b'')}. Nothing was saved",
         ),
-        ("cut", "FSDD (12 MB) cannot be downloaded from URL: the connection was cut in the middle. Nothing was kept."),
+        (
+            "cut",
+            "FSDD (12 MB) cannot be downloaded from URL: the connection was closed before the end. Nothing was saved.",
+        ),
         (
             "cut ESC-50",
-            "ESC-50 (0.6 GB) cannot be downloaded from URL: the connection was cut in the middle. Nothing was kept.",
+            "ESC-50 (0.6 GB) cannot be downloaded from URL: the connection was closed before the end. ",
         ),
         (
             "not found",
-            "UrbanSound8K (6.0 GB) cannot be downloaded from URL: the server answered 404 Not Found. Nothing was kept. "
-            "If the data set is on this machine already, use load_urbansound8k(folder)",
+            "UrbanSound8K (6.0 GB) cannot be downloaded from URL: the server answered 404 Not Found. Nothing was "
+            "saved. If the data set is already on this machine, use load_urbansound8k(folder)",
         ),
         ("broken", "FSDD (12 MB) cannot be downloaded from URL: the server answered 503 Service Unavailable. "),
-        ("hangs up", "FSDD (12 MB) cannot be downloaded from URL: the server cut the connection before an answer. "),
-        ("no TLS", "FSDD (12 MB) cannot be downloaded from URL: no secure connection to the server could be made. "),
         (
-            "nobody listens",
-            "ESC-50 (0.6 GB) cannot be downloaded from URL: there is no connection to the server. Nothing was kept. "
-            "If the data set is on this machine already, use load_esc50(folder)",
+            "hangs up",
+            "FSDD (12 MB) cannot be downloaded from URL: the server closed the connection without an answer. ",
+        ),
+        (
+            "no TLS",
+            "FSDD (12 MB) cannot be downloaded from URL: a secure connection to the server could not be established. ",
+        ),
+        (
+            "no server",
+            "ESC-50 (0.6 GB) cannot be downloaded from URL: the server cannot be reached. Nothing was saved. "
+            "If the data set is already on this machine, use load_esc50(folder)",
         ),
     ],
 )
 def test_a_failed_download_says_why_and_leaves_nothing(failures, case, sentence):
-    told, left = failures[case]
-    assert told.replace("https:", "http:").startswith(sentence)
+    message, left = failures[case]
+    assert message.replace("https:", "http:").startswith(sentence)
     assert left == []
 
 
-def test_a_full_disk_is_told_and_emptied(server, tmp_path):
+def test_a_full_disk_is_reported_and_cleaned_up(server, tmp_path):
     pytest.importorskip("resource")
     content = zipped(FSDD)
     code = (
@@ -361,8 +387,8 @@ LINKS = ["symlink", "symlink up", "symlink inside", "hard link", "hard link up",
     [
         *((tarred, kind, "tries to write outside its folder, to '.*evil.wav'") for kind in PATHS),
         *((zipped, kind, "tries to write outside its folder, to '.*evil.wav'") for kind in PATHS),
-        *((tarred, kind, "holds '.*_evil_0.wav', which is neither a file nor a folder") for kind in LINKS),
-        (tarred, "through a link", "holds '.*/door', which is neither a file nor a folder"),
+        *((tarred, kind, "contains '.*_evil_0.wav', which is neither a file nor a folder") for kind in LINKS),
+        (tarred, "through a link", "contains '.*/door', which is neither a file nor a folder"),
     ],
 )  # fmt: skip
 def test_an_archive_that_reaches_outside_is_refused(server, tmp_path, pack, kind, sentence):
@@ -370,7 +396,7 @@ def test_an_archive_that_reaches_outside_is_refused(server, tmp_path, pack, kind
     outside.mkdir()
     (outside / "secret").write_bytes(b"secret")
     content = pack(evil(kind, outside))
-    with pytest.raises(DownloadError, match=rf"^The archive {sentence}; nothing of it was kept$"):
+    with pytest.raises(DownloadError, match=rf"^The archive {sentence}; nothing was extracted$"):
         fetch_fsdd(home, url=server.url(content), checksum=sha256(content), verbose=0)
     assert left_in(tmp_path) == ["outside/secret"]
     assert (outside / "secret").read_bytes() == b"secret"
@@ -421,7 +447,7 @@ def test_a_spoiled_archive_of_the_right_checksum_is_refused(server, tmp_path, ki
 def test_esc50_is_known_by_its_metadata(server, tmp_path, files):
     with pytest.raises(
         DownloadError,
-        match=r"^What was downloaded is not the published ESC-50: meta/esc50.csv differs. Nothing was kept$",
+        match=r"^What was downloaded is not the published ESC-50: meta/esc50.csv differs. Nothing was saved$",
     ):
         fetch_esc50(tmp_path, url=server.url(zipped(files)), verbose=0)
     assert left_in(tmp_path) == []
@@ -430,16 +456,16 @@ def test_esc50_is_known_by_its_metadata(server, tmp_path, files):
 @pytest.mark.parametrize(
     ("fetch", "gone", "reason"),
     [
-        (fetch_esc50, "ESC-50-master/audio/2-8-A-14.wav", "1 of 2 files of ESC-50 are not there: row 1: ESC-50/audio"),
-        (fetch_urbansound8k, "UrbanSound8K/audio/fold1/7-3-0-0.wav", "1 of 2 files of UrbanSound8K are not there"),
+        (fetch_esc50, "ESC-50-master/audio/2-8-A-14.wav", "1 of 2 files of ESC-50 do not exist: row 1: ESC-50/audio"),
+        (fetch_urbansound8k, "UrbanSound8K/audio/fold1/7-3-0-0.wav", "1 of 2 files of UrbanSound8K do not exist"),
         (fetch_urbansound8k, "UrbanSound8K/metadata/UrbanSound8K.csv", "UrbanSound8K's metadata is not at"),
-        (fetch_fsdd, "fsdd-1.0.9/recordings", "'FSDD' holds no files named like '7_jackson_32.wav'"),
+        (fetch_fsdd, "fsdd-1.0.9/recordings", "'FSDD' contains no files with names such as '7_jackson_32.wav'"),
     ],
 )  # fmt: skip
 def test_an_incomplete_archive_is_not_kept(server, tmp_path, fetch, gone, reason):
     content = tarred({name: inside for name, inside in INSIDE[fetch].items() if not name.startswith(gone)})
     with pytest.raises(
-        DownloadError, match=rf"(?i)^What was downloaded from .* is not a complete .*: {reason}.*\. Nothing was kept$"
+        DownloadError, match=rf"(?i)^What was downloaded from .* is not a complete .*: {reason}.*\. Nothing was saved$"
     ):
         fetch(tmp_path, url=server.url(content), checksum=sha256(content), verbose=0)
     assert left_in(tmp_path) == []
@@ -480,7 +506,7 @@ def test_a_bad_subset_is_named_before_the_download(tmp_path):
     [
         ("file", r"^data_home='.*file' cannot be used as a folder \(File exists\)$"),
         ("file/below", r"^data_home='.*below' cannot be used as a folder \(Not a directory\)$"),
-        ("taken", r"^FSDD belongs in '.*FSDD', and what lies there is not a folder$"),
+        ("taken", r"^FSDD belongs in '.*FSDD', which exists and is not a folder$"),
     ],
 )
 def test_a_place_that_cannot_be_used_is_told_before_the_download(server, tmp_path, home, sentence):

@@ -155,8 +155,8 @@ def test_another_process_makes_the_same_sounds():
         "from soundclf.datasets import make_sounds; print(make_sounds(8, duration=0.2, random_state=5).data[6].sum())"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == str(make_sounds(8, duration=0.2, random_state=5).data[6].sum())
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == str(make_sounds(8, duration=0.2, random_state=5).data[6].sum())
 
 
 def test_no_two_clips_are_equal(sounds):
@@ -239,7 +239,9 @@ def test_an_existing_file_is_kept_and_nothing_written(tmp_path):
     taken.write_bytes(b"mine")
     with pytest.raises(FileExistsError) as error:
         make_sounds(6, classes=["bell", "siren"], duration=0.2, random_state=0, directory=tmp_path)
-    assert str(error.value) == f"The file {str(taken)!r} exists; name another directory, or remove it first."
+    assert (
+        str(error.value) == f"The file {str(taken)!r} already exists; use another directory or remove the file first."
+    )
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [taken]
     assert taken.read_bytes() == b"mine"
 

@@ -47,7 +47,7 @@ from soundclf.timeline import predict_timeline
 
 SR = 22050
 TEN = [f"class number {i}" for i in range(10)]
-FIFTY = [f"{adjective} {noun} heard from afar" for adjective in "abcde" for noun in ("bark", "siren") for _ in range(5)]
+FIFTY = [f"{adjective} {noun} from far away" for adjective in "abcde" for noun in ("bark", "siren") for _ in range(5)]
 FIFTY = [f"{name} {i}" for i, name in enumerate(FIFTY)]
 
 
@@ -613,8 +613,8 @@ def test_a_player_holds_sound_and_picture(tmp_path):
     assert picture.shape[1] == 800
     assert parts.elements["img"]["alt"] == "Waveform and spectrogram of a <b> & 'c'.wav"
     assert parts.text == (
-        "a <b> & 'c'.wav: 1.00 s, 2 channels at 48,000 Hz. The player holds all of it as a WAV file of 16 bits, "
-        "mono, 22,050 Hz (44 kB)."
+        "a <b> & 'c'.wav: 1.00 s, 2 channels at 48,000 Hz. The player contains all of it as 16-bit mono WAV, "
+        "22,050 Hz (44 kB)."
     )
     assert str(tmp_path) not in repr(parts.elements) + parts.text
     assert plt.get_fignums() == []
@@ -623,7 +623,7 @@ def test_a_player_holds_sound_and_picture(tmp_path):
 def test_a_player_is_of_bounded_size():
     page = ClipPlayer((noise(40 * 8000), 8000.0), duration=None)._repr_html_()
     parts = Parts(page)
-    assert "The player holds the first 30 s of it" in parts.text
+    assert "The player contains the first 30 s of it" in parts.text
     assert parts.text.startswith("clip: 40.00 s, 1 channel at 8,000 Hz.")
     assert soundfile.info(io.BytesIO(embedded(parts, "audio", "audio/wav"))).frames == 30 * SR
     assert len(page) < 2_500_000
@@ -788,8 +788,8 @@ WRONG = {
         r"must be a 2-D array .* shape \(2,\)",
     ),
     "levels of NaN": (lambda: SpectrogramDisplay([[np.nan]], [0, 1], [0, 1]), ParameterError, "finite numbers"),
-    "times": (lambda: SpectrogramDisplay([[1, 2]], [0, 1], [0, 1]), ParameterError, "'times' .* must be 3 ascending"),
-    "falling times": (lambda: MFCCDisplay([[1, 2]], [0, 2, 1]), ParameterError, "'times' .* ascending numbers"),
+    "times": (lambda: SpectrogramDisplay([[1, 2]], [0, 1], [0, 1]), ParameterError, "'times' .* must be 3 increasing"),
+    "falling times": (lambda: MFCCDisplay([[1, 2]], [0, 2, 1]), ParameterError, "'times' .* increasing numbers"),
     "colours": (
         lambda: MFCCDisplay([[1, 2]], [0, 1, 2]).plot(cmap="magna"),
         ParameterError,
@@ -823,8 +823,12 @@ WRONG = {
         "or a pipeline that ends with one, got LogisticRegression",
     ),
     "no labels": (lambda: ClassBalanceDisplay([], []), ParameterError, "'classes' .* must be a list of labels"),
-    "counts": (lambda: ClassBalanceDisplay(["a", "b"], [1]), ParameterError, "'n_clips' .* must be 2 whole numbers"),
-    "shares": (lambda: ClassBalanceDisplay(["a"], [0.5]), ParameterError, "'n_clips' .* whole numbers"),
+    "counts": (
+        lambda: ClassBalanceDisplay(["a", "b"], [1]),
+        ParameterError,
+        "'n_clips' .* must be 2 non-negative integers",
+    ),
+    "shares": (lambda: ClassBalanceDisplay(["a"], [0.5]), ParameterError, "'n_clips' .* non-negative integers"),
     "a data set": (lambda: ClassBalanceDisplay.from_dataset(["a"]), ValueError, 'a dict with "target"'),
     "missing recordings": (
         lambda: ClassBalanceDisplay.from_labels(["a", "b"], groups=["x", None]),
@@ -845,7 +849,7 @@ WRONG = {
     "windows that go back": (
         lambda: TimelineDisplay([1, 0], [2, 1], [[1], [0]], ["a"]),
         ParameterError,
-        "starts that ascend",
+        "increasing starts",
     ),
     "windows of text": (
         lambda: TimelineDisplay(["x"], [1], [[1]], ["a"]),

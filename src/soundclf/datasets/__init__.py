@@ -1,7 +1,7 @@
-"""Collections of labelled sounds.
+"""Loaders of labeled sound collections.
 
-Every loader gives a Bunch with paths in ``data``, labels in ``target``, the recording that each clip was cut from in
-``groups`` and, where the data set has folds, these in ``fold`` and ``cv``.
+Every loader returns a Bunch with paths in ``data``, labels in ``target``, the recording each clip was cut from in
+``groups`` and, if the data set defines folds, ``fold`` and ``cv``.
 """
 
 from .._utils.modules import set_public_module

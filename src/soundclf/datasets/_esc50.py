@@ -1,4 +1,4 @@
-"""ESC-50 and its part ESC-10: environmental sounds in five folds."""
+"""ESC-50 and its subset ESC-10: environmental sounds in five folds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["fetch_esc50", "load_esc50"]
 _ARCHIVE = Archive(
     name="ESC-50",
     url="https://github.com/karolpiczak/ESC-50/archive/refs/heads/master.zip",
-    checksum=None,  # archives of a branch are made anew; what is inside is checked instead
+    checksum=None,  # the host regenerates archives of a branch; the metadata in it is checked instead
     inside={"meta/esc50.csv": "md5:54a0d0055a10bb7df84ad340a148722e"},
     size="0.6 GB",
     loader="load_esc50",
@@ -29,10 +29,10 @@ _ARCHIVE = Archive(
 
 _DESCR = """{name}: recordings of environmental sounds, 5 s each, {n_classes} classes, in 5 official folds.
 
-Here are {clips} from {recordings}{absent}; `groups` holds the Freesound recording of each clip. The folds
-keep recordings whole.
+{clips} from {recordings}{absent}; `groups` contains the Freesound recording of each clip. No recording
+spans two folds.
 
-Licence: CC BY-NC 3.0 (ESC-10: CC BY 3.0). K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", 23rd ACM
+License: CC BY-NC 3.0 (ESC-10: CC BY 3.0). K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", 23rd ACM
 International Conference on Multimedia, 2015.
 """
 
@@ -50,20 +50,20 @@ def load_esc50(
 ) -> Any:
     """Load paths and labels of ESC-50 or ESC-10 from its folder.
 
-    Two layouts are read: that of the ESC-50 archive, with ``meta/esc50.csv`` and ``audio``, and the older one of ESC-10
-    and ESC-50, with a folder such as ``001 - Dog bark`` for each class.
+    Two layouts are supported: the ESC-50 archive's, with ``meta/esc50.csv`` and ``audio``, and the older one of ESC-10
+    and ESC-50, with one folder per class such as ``001 - Dog bark``.
 
     Parameters
     ----------
     root : str or path-like
         The data set's folder.
     subset : "esc10", default=None
-        Keep only ESC-10's part of an ESC-50 archive. A folder of the older layout must be ESC-10's already.
+        Load only the ESC-10 subset of an ESC-50 archive. A folder in the older layout must already be ESC-10.
     missing : {"raise", "skip", "keep"}, default="skip"
-        What to do about clips that the metadata lists and whose file is not there: raise an AudioError, leave them out
-        with a warning, or keep their rows. The older layout has no metadata.
+        What to do with clips in the metadata whose file is missing: raise an AudioError, skip them with a warning, or
+        keep their rows. The older layout has no metadata.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -75,33 +75,33 @@ def load_esc50(
         target : ndarray of shape (n_clips,), str
             Class, as the data set spells it: "dog" in the archive, "Dog bark" in the older layout.
         target_names : list of str
-            The classes that occur, sorted.
+            The classes in ``target``, sorted.
         groups : ndarray of shape (n_clips,), str
             The Freesound recording that the clip was cut from.
         fold : ndarray of shape (n_clips,), int
             Official fold, 1 to 5.
         cv : sklearn.model_selection.PredefinedSplit
-            Each fold in turn as the test set.
+            Uses each fold as the test set in turn.
         frame : pandas.DataFrame or None
-            The metadata of the rows; None without pandas.
+            The metadata of the rows; None if pandas is not installed.
         missing : list of str
-            Paths of the files that were left out.
+            Paths of the files that were skipped.
         DESCR : str
-            What it is, counts, licence and citation.
+            Description, counts, licence and citation.
 
     Raises
     ------
     NotADirectoryError, FileNotFoundError
-        If ``root`` is not there, or holds neither layout.
+        If ``root`` does not exist or has neither layout.
     AudioError
-        If no file is there, and with ``missing="raise"`` if one is not.
+        If all files are missing, or any file with ``missing="raise"``.
     ValueError
-        For ``subset="esc10"`` on an older folder of other than ten classes.
+        If ``subset="esc10"`` and a folder in the older layout does not have ten classes.
 
     Warns
     -----
     AudioWarning
-        With ``missing="skip"``, if files are not there: how many and which.
+        If files are missing and ``missing="skip"``.
 
     References
     ----------
@@ -112,7 +112,7 @@ def load_esc50(
     >>> import tempfile
     >>> from pathlib import Path
     >>> from soundclf.datasets import load_esc50
-    >>> with tempfile.TemporaryDirectory() as folder:  # in place of the data set, two empty files
+    >>> with tempfile.TemporaryDirectory() as folder:  # two empty files instead of the data set
     ...     for name in ("001 - Dog bark/1-30226-A.ogg", "002 - Rain/5-17367-A.ogg"):
     ...         Path(folder, name).parent.mkdir()
     ...         Path(folder, name).touch()
@@ -123,7 +123,7 @@ def load_esc50(
     check_params("load_esc50", {"subset": subset, "missing": missing}, _SUBSETS)
     folder = check_directory(root, "ESC-50")
     metadata = folder / "meta" / "esc50.csv"
-    frame = _from_archive(metadata, subset) if metadata.is_file() else _from_class_folders(folder, subset)
+    frame = _read_archive(metadata, subset) if metadata.is_file() else _read_class_folders(folder, subset)
     paths = [str(folder / path) for path in frame.pop("path")]
     kept = find_present(paths, missing, "of ESC-50")
     classes, recordings = set(frame["category"]), np.asarray(frame["src_file"])[kept]
@@ -133,7 +133,7 @@ def load_esc50(
         n_classes=len(classes),
         clips=format_count(int(kept.sum()), "clip"),
         recordings=format_count(len(set(recordings.tolist())), "recording"),
-        absent="" if kept.all() else f" ({format_count(int((~kept).sum()), 'file')} being absent)",
+        absent="" if kept.all() else f" ({format_count(int((~kept).sum()), 'file')} missing)",
     )
     return make_bunch(
         paths,
@@ -141,25 +141,25 @@ def load_esc50(
         groups=frame["src_file"],
         fold=frame["fold"],
         frame=frame,
-        numbers=True,
+        parse_numbers=True,
         kept=kept,
         descr=descr,
         return_X_y=return_X_y,
     )
 
 
-def _from_archive(metadata: Path, subset: str | None) -> dict[str, Sequence[Any]]:
+def _read_archive(metadata: Path, subset: str | None) -> dict[str, Sequence[Any]]:
     columns = read_csv(metadata)
     absent = [name for name in ("filename", "fold", "category", "esc10", "src_file") if name not in columns]
     if absent:
-        raise ValueError(f"The table {str(metadata)!r} is not ESC-50's: it has no column {absent[0]!r}")
+        raise ValueError(f"The table {str(metadata)!r} is not that of ESC-50: it has no column {absent[0]!r}")
     rows = [i for i, value in enumerate(columns["esc10"]) if subset is None or value == "True"]
     chosen: dict[str, Sequence[Any]] = {name: [values[i] for i in rows] for name, values in columns.items()}
     chosen["esc10"] = [value == "True" for value in chosen["esc10"]]
     return {**chosen, "path": [f"audio/{name}" for name in chosen["filename"]]}
 
 
-def _from_class_folders(root: Path, subset: str | None) -> dict[str, Sequence[Any]]:
+def _read_class_folders(root: Path, subset: str | None) -> dict[str, Sequence[Any]]:
     folders = sorted(path for path in root.iterdir() if path.is_dir() and _CLASS_FOLDER.fullmatch(path.name))
     if not folders:
         raise FileNotFoundError(
@@ -167,7 +167,9 @@ def _from_class_folders(root: Path, subset: str | None) -> dict[str, Sequence[An
             "'001 - Dog bark'"
         )
     if subset == "esc10" and len(folders) != 10:
-        raise ValueError(f"{str(root)!r} has {len(folders)} classes, and which of them are ESC-10's is not told in it")
+        raise ValueError(
+            f"{str(root)!r} has {len(folders)} classes and no metadata that says which of them are in ESC-10"
+        )
     columns: dict[str, list[Any]] = {name: [] for name in ("path", "filename", "fold", "category", "src_file", "take")}
     for folder in folders:
         category = _CLASS_FOLDER.fullmatch(folder.name)
@@ -189,36 +191,36 @@ def fetch_esc50(
     verbose: int = 1,
     return_X_y: bool = False,
 ) -> Any:
-    """Download ESC-50 unless it is there, and load it or its part ESC-10.
+    """Download ESC-50 if necessary, and load it or its subset ESC-10.
 
-    The archive of 0.6 GB is made anew by its host from time to time and has no checksum of its own; its metadata is
-    checked instead, every file in it by the archive's own sums, and that no clip is missing. Only a complete data set
-    is ever left in ``data_home``.
+    The archive (0.6 GB) is regenerated by its host from time to time and has no fixed checksum. Instead, the checksum
+    of the metadata, the archive's checksum of each file, and the presence of all clips are verified. ``data_home``
+    never contains an incomplete data set.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Where data sets are kept; by default "soundclf" in the user's cache folder.
+        Folder where data sets are stored; by default "soundclf" in the user's cache folder.
     subset : "esc10", default=None
-        Load only ESC-10's part; the whole archive is downloaded all the same.
+        Load only the ESC-10 subset; the complete archive is downloaded nevertheless.
     url : str, default=None
-        Another address of the archive, such as a mirror's.
+        Alternative URL of the archive, such as a mirror.
     checksum : str, default=None
-        What the archive must match, as "md5:..." or "sha256:...", in place of the check of its metadata.
+        Expected checksum of the archive, as "md5:..." or "sha256:...", instead of the check of its metadata.
     verbose : int, default=1
-        With 1 or more, a progress bar.
+        If positive, show a progress bar.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        As from :func:`load_esc50`.
+        As returned by :func:`load_esc50`.
 
     Raises
     ------
     DownloadError
-        If the archive cannot be fetched, does not match its checksum, or holds what it must not.
+        If the archive cannot be downloaded, does not match its checksum, or contains a forbidden member.
     """
     check_params("fetch_esc50", {"subset": subset}, {"subset": _SUBSETS["subset"]})
     folder = fetch_archive(

@@ -1,4 +1,4 @@
-"""Downloads: an archive comes, is checked, is unpacked aside, and appears in its place as a whole or not at all."""
+"""Download archives, verify and unpack them in a temporary folder, and install them atomically."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import re
 import tarfile
 import tempfile
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -20,9 +21,9 @@ from ..exceptions import DownloadError
 
 __all__ = ["Archive", "fetch_archive"]
 
-_TIMEOUT = 30  # seconds of silence after which a connection counts as lost
+_TIMEOUT = 30  # seconds without data before a connection is considered lost
 _RETRIES = 2
-_DAMAGES = (  # what unpacking raises; RuntimeError for encrypted members
+_UNPACKING_ERRORS = (  # RuntimeError is raised for encrypted members
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError,
 )  # fmt: skip
 
@@ -45,14 +46,14 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive that somebody publishes: what it is called, where it is, how it is known to be the right one."""
+    """A published archive: its name, address, checksum, and the loader of its contents."""
 
     name: str
     url: str
     checksum: str | None
     size: str
     loader: str
-    inside: Mapping[str, str] = field(default_factory=dict)  # files in it and their checksums
+    inside: Mapping[str, str] = field(default_factory=dict)  # checksums of files in the archive
 
 
 def fetch_archive(
@@ -64,7 +65,7 @@ def fetch_archive(
     verbose: Any,
     load: Callable[[Path], Any],
 ) -> Path:
-    """Give the folder of an unpacked archive, downloading it if it is not there; ``load`` fails if it is incomplete."""
+    """Return the folder of an unpacked archive, downloading it if necessary; ``load`` raises if it is incomplete."""
     given = {"data_home": data_home, "url": url, "checksum": checksum, "verbose": verbose}
     check_params(f"fetch_{archive.loader.removeprefix('load_')}", given, _PARAMETERS)
     import pooch
@@ -74,15 +75,15 @@ def fetch_archive(
     if target.is_dir():
         return target
     if os.path.lexists(target):
-        raise DownloadError(f"{archive.name} belongs in {str(target)!r}, and what lies there is not a folder")
+        raise DownloadError(f"{archive.name} belongs in {str(target)!r}, which exists and is not a folder")
     source = url or archive.url
     try:
         home.mkdir(parents=True, exist_ok=True)
-        aside = tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=home)
+        temporary = tempfile.TemporaryDirectory(prefix=f".{archive.name}-", dir=home)
     except OSError as error:
         raise DownloadError(f"data_home={str(home)!r} cannot be used as a folder ({error.strerror})") from error
-    with aside as folder:
-        file = _downloaded(archive, Path(folder), source, checksum or archive.checksum, bool(verbose))
+    with temporary as folder:
+        file = _download(archive, Path(folder), source, checksum or archive.checksum, bool(verbose))
         unpacked = Path(folder, "unpacked")
         _unpack(file, unpacked, source)
         inside = [path for path in unpacked.iterdir() if not path.name.startswith((".", "__MACOSX"))]
@@ -94,41 +95,51 @@ def fetch_archive(
         except (OSError, ValueError) as error:
             reason = str(error).replace(str(root), archive.name).rstrip(".")
             raise DownloadError(
-                f"What was downloaded from {source} is not a complete {archive.name}: {reason}. Nothing was kept"
+                f"What was downloaded from {source} is not a complete {archive.name}: {reason}. Nothing was saved"
             ) from error
-        with contextlib.suppress(OSError):  # another process was first, and its copy is as good
+        with contextlib.suppress(OSError):  # another process was faster; its copy is equally good
             root.rename(target)
         if not target.is_dir():
-            raise DownloadError(f"{archive.name} was unpacked, but cannot be put into {str(target)!r}")
+            raise DownloadError(f"{archive.name} was unpacked, but cannot be moved to {str(target)!r}")
     return target
 
 
-def _downloaded(archive: Archive, folder: Path, url: str, checksum: str | None, verbose: bool) -> Path:
+def _download(archive: Archive, folder: Path, url: str, checksum: str | None, verbose: bool) -> Path:
     import pooch
     import requests
 
-    downloads = pooch.create(
-        folder, base_url="", registry={"archive": checksum}, urls={"archive": url}, retry_if_failed=_RETRIES
-    )
-    log = pooch.get_logger()
-    level = log.level
+    file = folder / "archive"
+    # pooch.retrieve reports on its logger at level INFO; its downloader alone reports nothing.
+    download = pooch.HTTPDownloader(progressbar=verbose, timeout=_TIMEOUT)
     try:
-        log.setLevel("WARNING")
-        return Path(downloads.fetch("archive", downloader=pooch.HTTPDownloader(progressbar=verbose, timeout=_TIMEOUT)))
+        for n_failed in range(1, _RETRIES + 2):
+            try:
+                download(url, str(file), None)
+                if checksum is None or _has_checksum(file, checksum):
+                    return file
+            except requests.exceptions.RequestException:
+                if n_failed > _RETRIES:
+                    raise
+            if n_failed <= _RETRIES:
+                time.sleep(n_failed)
     except (requests.exceptions.RequestException, OSError) as error:
         raise DownloadError(
-            f"{archive.name} ({archive.size}) cannot be downloaded from {url}: {_reason(error)}. Nothing was kept. If "
-            f"the data set is on this machine already, use {archive.loader}(folder)"
+            f"{archive.name} ({archive.size}) cannot be downloaded from {url}: {_describe_error(error)}. Nothing was "
+            f"saved. If the data set is already on this machine, use {archive.loader}(folder)"
         ) from error
-    except ValueError as error:  # pooch's, for a checksum
-        raise DownloadError(
-            f"What {url} gave is not the published {archive.name}: its checksum is not {checksum}. Nothing was kept"
-        ) from error
-    finally:
-        log.setLevel(level)
+    raise DownloadError(
+        f"What {url} returned is not the published {archive.name}: its checksum is not {checksum}. Nothing was saved"
+    )
 
 
-def _reason(error: Exception) -> str:
+def _has_checksum(file: Path, checksum: str) -> bool:
+    import pooch
+
+    algorithm, _, expected = checksum.partition(":")
+    return bool(pooch.file_hash(str(file), alg=algorithm).lower() == expected.lower())
+
+
+def _describe_error(error: Exception) -> str:
     import requests
     import urllib3
 
@@ -136,59 +147,58 @@ def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.exceptions.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
-        return f"the server was silent for {_TIMEOUT} s"
+        return f"the server sent nothing for {_TIMEOUT} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection was cut in the middle"
+        return "the connection was closed before the end"
     if isinstance(error, requests.exceptions.SSLError):
-        return "no secure connection to the server could be made"
+        return "a secure connection to the server could not be established"
     if isinstance(cause, urllib3.exceptions.ProtocolError):
-        return "the server cut the connection before an answer"
+        return "the server closed the connection without an answer"
     if isinstance(error, requests.exceptions.ConnectionError):
-        return "there is no connection to the server"
+        return "the server cannot be reached"
     return str(error)
 
 
 def _unpack(file: Path, folder: Path, source: str) -> None:
-    """Unpack an archive, or refuse all of it if anything in it would land elsewhere or is no file or folder."""
+    """Unpack an archive; refuse it if a member would be written elsewhere or is neither a file nor a folder."""
     folder.mkdir()
     try:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as zipped:
                 for name in zipped.namelist():
                     _check_name(name)
-                zipped.extractall(folder)  # noqa: S202, names are checked
+                zipped.extractall(folder)  # noqa: S202 - names are checked
         elif tarfile.is_tarfile(file):
             with tarfile.open(file) as tarred:
                 for member in tarred:
                     _check_name(member.name)
                     if not (member.isfile() or member.isdir()):
                         raise DownloadError(
-                            f"The archive holds {member.name!r}, which is neither a file nor a folder; nothing of it "
-                            "was kept"
+                            f"The archive contains {member.name!r}, which is neither a file nor a folder; nothing "
+                            "was extracted"
                         )
                     tarred.extract(member, folder, filter="data")
-                while tarred.fileobj and tarred.fileobj.read(1 << 20):  # to the sum at the end of a compressed file
+                while tarred.fileobj and tarred.fileobj.read(
+                    1 << 20
+                ):  # up to the checksum at the end of a compressed file
                     pass
         else:
             raise DownloadError(f"What was downloaded from {source} is neither a zip nor a tar archive")
     except DownloadError:
         raise
-    except _DAMAGES as error:
-        raise DownloadError(f"The archive from {source} cannot be unpacked: {error}. Nothing was kept") from error
+    except _UNPACKING_ERRORS as error:
+        raise DownloadError(f"The archive from {source} cannot be unpacked: {error}. Nothing was saved") from error
 
 
 def _check_name(name: str) -> None:
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in str(path):
-        raise DownloadError(f"The archive tries to write outside its folder, to {name!r}; nothing of it was kept")
+        raise DownloadError(f"The archive tries to write outside its folder, to {name!r}; nothing was extracted")
 
 
 def _check_inside(archive: Archive, root: Path) -> None:
-    import pooch
-
     for name, checksum in archive.inside.items():
-        algorithm, _, expected = checksum.partition(":")
-        if not (root / name).is_file() or pooch.file_hash(str(root / name), alg=algorithm) != expected:
+        if not (root / name).is_file() or not _has_checksum(root / name, checksum):
             raise DownloadError(
-                f"What was downloaded is not the published {archive.name}: {name} differs. Nothing was kept"
+                f"What was downloaded is not the published {archive.name}: {name} differs. Nothing was saved"
             )

@@ -1,4 +1,4 @@
-"""Sounds in folders, one for each class."""
+"""Load sounds from one folder per class."""
 
 from __future__ import annotations
 
@@ -9,24 +9,35 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from .._utils.text import format_count
+from .._utils.text import format_count, format_list
 from .._utils.validation import NONE, Rule, check_params, one_of
 from ..audio import stream_clip
 from ..exceptions import AudioError, AudioWarning
-from ._collection import DataSetError, check_directory, format_few, make_bunch
+from ._collection import DataSetError, check_directory, format_first, make_bunch
 
 __all__ = ["AUDIO_EXTENSIONS", "load_audio_folder"]
 
 AUDIO_EXTENSIONS = (
     ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".snd", ".w64", ".wav",
 )  # fmt: skip
-_UNREADABLE = (".aac", ".ac3", ".amr", ".ape", ".m4a", ".mka", ".mp4", ".webm", ".wma", ".wv")  # sounds, all the same
+_UNREADABLE = (
+    ".aac",
+    ".ac3",
+    ".amr",
+    ".ape",
+    ".m4a",
+    ".mka",
+    ".mp4",
+    ".webm",
+    ".wma",
+    ".wv",
+)  # audio formats that libsndfile cannot read
 
 Namer = str | re.Pattern[str] | Callable[[Path], Any]
 
 _NAMER = Rule(
     "a regular expression or a function of a path",
-    lambda v: callable(v) or (isinstance(getattr(v, "pattern", v), str) and _compiles(v)),
+    lambda v: callable(v) or (isinstance(getattr(v, "pattern", v), str) and _is_valid_pattern(v)),
 )
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {
     "label": (one_of(["parent"]), _NAMER),
@@ -42,7 +53,7 @@ _PARAMETERS: dict[str, tuple[Rule, ...]] = {
 }
 
 
-def _compiles(pattern: str | re.Pattern[str]) -> bool:
+def _is_valid_pattern(pattern: str | re.Pattern[str]) -> bool:
     try:
         re.compile(pattern)
     except re.error:
@@ -60,31 +71,31 @@ def load_audio_folder(
     errors: Literal["keep", "skip", "raise"] = "keep",
     return_X_y: bool = False,
 ) -> Any:
-    """Load the paths of sounds that lie in folders, one for each class.
+    """Load paths and labels of sounds from one folder per class.
 
-    Folders within folders are searched too, links among them, each once: a folder that a link leads to as well counts
-    under its own name, not the link's. Files and folders whose names start with a dot, and files with other extensions,
-    are ignored; ``DESCR`` says how many, ``ignored`` which.
+    Subfolders and links to folders are searched recursively, each folder once; a folder that is also the target of a
+    link is listed under its own name. Files and folders whose names start with a dot and files with other extensions
+    are ignored and listed in ``ignored``.
 
     Parameters
     ----------
     root : str or path-like
-        The folder that holds the folders of the classes.
+        The folder that contains the folders of the classes.
     label : "parent", str, re.Pattern or callable, default="parent"
-        Where a clip's label comes from: the name of the folder that it lies in, or what a regular expression finds in
-        the file's name, or what a function makes of the file's path. Of a regular expression, the first group counts
-        if it has one, else the whole match. With "parent", files that lie in ``root`` itself are ignored.
+        How to obtain a clip's label: "parent" uses the name of its folder, a regular expression is searched in the
+        file name, and a function is called with the path. The value of a regular expression is its first group, or
+        the entire match if it has no group. With "parent", files directly in ``root`` are ignored.
     group : str, re.Pattern or callable, default=None
-        Where the recording that a clip was cut from is named, in the same ways.
+        How to obtain the recording that a clip was cut from, as for ``label``.
     fold : str, re.Pattern or callable, default=None
-        Where the fold that a clip belongs to is named, in the same ways.
+        How to obtain a clip's fold, as for ``label``.
     extensions : iterable of str, default=AUDIO_EXTENSIONS
-        Endings of the names of sounds, upper or lower case: by default those of the formats that libsndfile reads.
+        File extensions of sounds, case-insensitive; by default those of the formats that libsndfile reads.
     errors : {"keep", "skip", "raise"}, default="keep"
-        What to do about files that cannot be decoded: keep them for the transformer to tell of, without opening any;
-        or decode all of them, and leave out such files with a warning that lists them, or raise an AudioError.
+        What to do with files that cannot be decoded. "keep" opens no file and leaves errors to the transformer. "skip"
+        and "raise" decode all files and skip such files with a warning that lists them, or raise an AudioError.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -96,40 +107,39 @@ def load_audio_folder(
         target : ndarray of shape (n_clips,), str
             Labels.
         target_names : list of str
-            The labels that occur, sorted.
+            The labels in ``target``, sorted.
         groups : ndarray of shape (n_clips,), str, or None
             The recording of each clip, with ``group``.
         fold : ndarray of shape (n_clips,), or None
-            The fold of each clip, with ``fold``: int where all are whole numbers, else str.
+            The fold of each clip, with ``fold``: int if all are integers, otherwise str.
         cv : sklearn.model_selection.PredefinedSplit or None
-            Each fold in turn as the test set, in sorted order.
+            Uses each fold as the test set in turn, in sorted order.
         frame : pandas.DataFrame or None
-            Path, label, group and fold; None without pandas.
+            Path, label, group and fold; None if pandas is not installed.
         ignored : list of str
-            Paths of the files that were passed over.
+            Paths of the files that were ignored.
         missing : list of str
-            Paths of the sounds that were left out: those in formats that cannot be read, and files that cannot be
-            decoded.
+            Paths of the sounds that were skipped: those in unsupported formats and files that cannot be decoded.
         DESCR : str
             A short description.
 
     Raises
     ------
     NotADirectoryError
-        If ``root`` is no folder.
+        If ``root`` is not a folder.
     AudioError
-        If there is no sound in it, and with ``errors="raise"``.
+        If it contains no sound, or a file cannot be decoded and ``errors="raise"``.
     ValueError
-        For a file name that a regular expression does not match, and for an empty label, group or fold.
+        If a regular expression does not match a file name, or a label, group or fold is empty.
     OSError
-        For a folder that cannot be read.
+        If a folder cannot be read.
     ParameterError
-        For a parameter outside its range.
+        If a parameter is out of range.
 
     Warns
     -----
     AudioWarning
-        For sounds in formats that cannot be read, and for files left out.
+        If sounds are in unsupported formats, or files are skipped.
 
     Examples
     --------
@@ -148,42 +158,42 @@ def load_audio_folder(
     values = {"label": label, "group": group, "fold": fold, "extensions": endings, "errors": errors}
     check_params("load_audio_folder", values, _PARAMETERS)
     folder = check_directory(root, "An audio folder")
-    known = tuple(ending.lower() for ending in endings)
-    sounds, ignored, foreign = [], [], []
-    for path in sorted(_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
+    suffixes = tuple(ending.lower() for ending in endings)
+    sounds, ignored, unsupported = [], [], []
+    for path in sorted(_walk_files(folder), key=lambda path: path.relative_to(folder).as_posix()):
         hidden, ending = _is_hidden(path, folder), path.name.lower()
-        if hidden or not ending.endswith(known) or (label == "parent" and path.parent == folder):
+        if hidden or not ending.endswith(suffixes) or (label == "parent" and path.parent == folder):
             ignored.append(str(path))
             if not hidden and ending.endswith(_UNREADABLE):
-                foreign.append(path)
+                unsupported.append(path)
         else:
             sounds.append(path)
-    if foreign:
+    if unsupported:
         warnings.warn(
-            f"{format_count(len(foreign), 'sound')} in formats that cannot be read: "
-            f"{format_few([path.relative_to(folder).as_posix() for path in foreign])}. Convert them, for "
+            f"{format_count(len(unsupported), 'sound')} in unsupported formats: "
+            f"{format_first([path.relative_to(folder).as_posix() for path in unsupported])}. Convert them, for "
             "example to FLAC",
             AudioWarning,
             stacklevel=2,
         )
     if not sounds:
         where = "no sounds in folders of classes" if label == "parent" else "no sounds"
-        more = f", {format_count(len(foreign), 'sound')} in formats that cannot be read among them" if foreign else ""
-        raise DataSetError(f"the folder {str(folder)!r} holds {where}; {_passed_over(ignored)}{more}")
-    undecodable = [] if errors == "keep" else _undecodable(sounds, errors)
-    left_out = set(undecodable)
-    sounds = [path for path in sounds if str(path) not in left_out]
+        more = f", including {format_count(len(unsupported), 'sound')} in unsupported formats" if unsupported else ""
+        raise DataSetError(f"the folder {str(folder)!r} contains {where}; {_describe_ignored(ignored)}{more}")
+    undecodable = [] if errors == "keep" else _find_undecodable(sounds, errors)
+    skipped = set(undecodable)
+    sounds = [path for path in sounds if str(path) not in skipped]
     if not sounds:
-        raise DataSetError(f"not one sound in the folder {str(folder)!r} can be decoded")
-    labels = [path.parent.name if label == "parent" else _named(label, path, "label") for path in sounds]
-    groups = None if group is None else [_named(group, path, "group") for path in sounds]
-    folds = None if fold is None else [_named(fold, path, "fold") for path in sounds]
+        raise DataSetError(f"no sound in the folder {str(folder)!r} can be decoded")
+    labels = [path.parent.name if label == "parent" else _apply_namer(label, path, "label") for path in sounds]
+    groups = None if group is None else [_apply_namer(group, path, "group") for path in sounds]
+    folds = None if fold is None else [_apply_namer(fold, path, "fold") for path in sounds]
     paths = [str(path) for path in sounds]
-    known_too = {"group": groups, "fold": folds}
-    columns = {"path": paths, "label": labels} | {name: cells for name, cells in known_too.items() if cells is not None}
+    optional = {"group": groups, "fold": folds}
+    columns = {"path": paths, "label": labels} | {name: cells for name, cells in optional.items() if cells is not None}
     descr = (
         f"{format_count(len(paths), 'sound')} of {format_count(len(set(labels)), 'class')} below {str(folder)!r}; "
-        f"{_passed_over(ignored)}, {len(undecodable)} left out as undecodable."
+        f"{_describe_ignored(ignored)}, {len(undecodable)} skipped as undecodable."
     )
     return make_bunch(
         paths,
@@ -194,11 +204,11 @@ def load_audio_folder(
         descr=descr,
         return_X_y=return_X_y,
         ignored=ignored,
-        missing=[str(path) for path in foreign] + undecodable,
+        missing=[str(path) for path in unsupported] + undecodable,
     )
 
 
-def _passed_over(ignored: Sequence[str]) -> str:
+def _describe_ignored(ignored: Sequence[str]) -> str:
     return f"{format_count(len(ignored), 'hidden or other file')} ignored"
 
 
@@ -206,13 +216,13 @@ def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Walk through folders, each once: links when all else is done, hidden ones last."""
+def _walk_files(root: Path) -> Iterator[Path]:
+    """Yield all files below a folder, visiting each folder once: links after other folders, hidden ones last."""
     seen: set[str] = set()
     tops = [root]
     while tops:
         tops.sort(key=lambda path: (_is_hidden(path, root), path.relative_to(root).as_posix()))
-        for parent, folders, files in os.walk(tops.pop(0), onerror=_raise):
+        for parent, folders, files in os.walk(tops.pop(0), onerror=_raise_error):
             real = os.path.realpath(parent)
             if real in seen:
                 folders.clear()
@@ -222,28 +232,28 @@ def _files(root: Path) -> Iterator[Path]:
             yield from (Path(parent, name) for name in files)
 
 
-def _raise(error: OSError) -> None:
+def _raise_error(error: OSError) -> None:
     raise error
 
 
-def _named(namer: Any, path: Path, what: str) -> str:
+def _apply_namer(namer: Any, path: Path, what: str) -> str:
     """Apply a regular expression or a function to a file."""
     if callable(namer):
         name = namer(path)
-        by = f"The {what} function gives {name!r}"
+        source = f"The {what} function returned {name!r}"
     else:
         match = re.search(namer, path.name)
         pattern = namer.pattern if isinstance(namer, re.Pattern) else namer
         if match is None:
             raise ValueError(f"The {what} expression {pattern!r} does not match the file name {path.name!r} ({path})")
         name = match[1] if match.re.groups else match[0]
-        by = f"The {what} expression {pattern!r} finds {name!r}"
+        source = f"The {what} expression {pattern!r} found {name!r}"
     if name is None or name != name or not str(name).strip():  # NaN differs from itself
-        raise ValueError(f"{by} for the file name {path.name!r}, which is no {what} ({path})")
+        raise ValueError(f"{source} for the file name {path.name!r}, which is not a valid {what} ({path})")
     return str(name)
 
 
-def _undecodable(sounds: Iterable[Path], errors: str) -> list[str]:
+def _find_undecodable(sounds: Iterable[Path], errors: str) -> list[str]:
     bad, reasons = [], []
     for path in sounds:
         try:
@@ -255,8 +265,8 @@ def _undecodable(sounds: Iterable[Path], errors: str) -> list[str]:
             bad.append(str(path))
             reasons.append(str(error))
     if bad:
-        shown = " ".join(reasons[:10]) + (f" And {len(bad) - 10} more." if len(bad) > 10 else "")
+        shown = format_list(reasons, 10, str, " ")
         warnings.warn(
-            f"{format_count(len(bad), 'file')} cannot be decoded and left out. {shown}", AudioWarning, stacklevel=3
+            f"{format_count(len(bad), 'file')} cannot be decoded and are skipped. {shown}", AudioWarning, stacklevel=3
         )
     return bad

@@ -22,10 +22,10 @@ _ARCHIVE = Archive(
 
 _DESCR = """Free Spoken Digit Dataset: English digits, 8 kHz.
 
-Here are {clips} of {speakers}: {names}. `groups` holds the speaker, so that splits by group measure how well
-digits of voices are recognised that were not heard in training.
+{clips} from {speakers}: {names}. `groups` contains the speaker of each clip, so that splits by group measure
+accuracy on unseen speakers.
 
-Licence: CC BY-SA 4.0. Z. Jackson and contributors, "Free Spoken Digit Dataset (FSDD)".
+License: CC BY-SA 4.0. Z. Jackson and contributors, "Free Spoken Digit Dataset (FSDD)".
 """
 
 _NAME = re.compile(r"(\d)_(.+)_(\d+)\.wav", re.IGNORECASE)
@@ -39,7 +39,7 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
     root : str or path-like
         The data set's folder, or the folder ``recordings`` in it, with files named ``digit_speaker_index.wav``.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -55,25 +55,25 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
         groups : ndarray of shape (n_clips,), str
             Speaker.
         fold, cv : None
-            There are no official folds that keep speakers whole.
+            The data set defines no folds that separate speakers.
         frame : pandas.DataFrame or None
-            Path, digit, speaker and index; None without pandas.
+            Path, digit, speaker and index; None if pandas is not installed.
         DESCR : str
-            What it is, counts, licence and citation.
+            Description, counts, licence and citation.
 
     Raises
     ------
     NotADirectoryError
-        If ``root`` is no folder.
+        If ``root`` is not a folder.
     FileNotFoundError
-        If no file in it has such a name.
+        If it contains no file with such a name.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
     >>> from soundclf.datasets import load_fsdd
-    >>> with tempfile.TemporaryDirectory() as folder:  # in place of the data set, two empty files
+    >>> with tempfile.TemporaryDirectory() as folder:  # two empty files instead of the data set
     ...     for name in ("7_jackson_32.wav", "0_theo_1.wav"):
     ...         Path(folder, name).touch()
     ...     spoken = load_fsdd(folder)
@@ -85,18 +85,18 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
         folder = folder / "recordings"
     matches = [match for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
     if not matches:
-        raise FileNotFoundError(f"{str(folder)!r} holds no files named like '7_jackson_32.wav'")
+        raise FileNotFoundError(f"{str(folder)!r} contains no files with names such as '7_jackson_32.wav'")
     matches.sort(key=lambda match: (match[1], match[2], int(match[3])))
     digits, speakers, indices = ([match[i] for match in matches] for i in (1, 2, 3))
     paths = [str(folder / match.string) for match in matches]
-    known = sorted(set(speakers))
+    names = sorted(set(speakers))
     return make_bunch(
         paths,
         digits,
         groups=speakers,
         frame={"path": paths, "digit": digits, "speaker": speakers, "index": [int(index) for index in indices]},
         descr=_DESCR.format(
-            clips=format_count(len(paths), "clip"), speakers=format_count(len(known), "speaker"), names=", ".join(known)
+            clips=format_count(len(paths), "clip"), speakers=format_count(len(names), "speaker"), names=", ".join(names)
         ),
         return_X_y=return_X_y,
     )
@@ -110,20 +110,20 @@ def fetch_fsdd(
     verbose: int = 1,
     return_X_y: bool = False,
 ) -> Any:
-    """Download the Free Spoken Digit Dataset (release 1.0.9, 12 MB) unless it is there, and load it.
+    """Download the Free Spoken Digit Dataset (release 1.0.9, 12 MB) if necessary, and load it.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Where data sets are kept; by default "soundclf" in the user's cache folder.
+        Folder where data sets are stored; by default "soundclf" in the user's cache folder.
     url : str, default=None
-        Another address of the archive, such as a mirror's.
+        Alternative URL of the archive, such as a mirror.
     checksum : str, default=None
-        What the archive must match, as "md5:..." or "sha256:..."; by default the official archive's.
+        Expected checksum of the archive, as "md5:..." or "sha256:..."; by default that of the official archive.
     verbose : int, default=1
-        With 1 or more, a progress bar.
+        If positive, show a progress bar.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -133,7 +133,7 @@ def fetch_fsdd(
     Raises
     ------
     DownloadError
-        If the archive cannot be fetched, does not match its checksum, or holds what it must not.
+        If the archive cannot be downloaded, does not match its checksum, or contains a forbidden member.
     """
     folder = fetch_archive(_ARCHIVE, data_home, url=url, checksum=checksum, verbose=verbose, load=load_fsdd)
     return load_fsdd(folder, return_X_y=return_X_y)

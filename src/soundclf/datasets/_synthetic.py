@@ -1,4 +1,4 @@
-"""Sounds made from formulas, for examples and tests that should not need a download."""
+"""Synthetic sounds for examples and tests that should not need a download."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ __all__ = ["make_sounds"]
 
 _DESCR = """Generated sounds of {} classes: {}.
 
-{} mono clips of {:g} s at {} Hz, from {} recordings. Clips of one recording share the pitch, rate and resonance of what
-sounds, the room, its background noise and the microphone, and so resemble each other more than clips of other
-recordings do: keep each recording (see `groups`) on one side of every split.
+{} mono clips of {:g} s at {} Hz, from {} recordings. Clips of one recording share the source's pitch, rate and
+resonance, the room, its background noise and the microphone, and are therefore more similar than clips of different
+recordings: do not split a recording (see `groups`) between training and test data.
 """
 
-# What every sound is made of. A class's function draws what is fixed for a recording from the generator `recording`,
-# which starts anew for each clip, and what differs between the clips of a recording from `take`.
+# A class's function draws the parameters shared by the clips of a recording from the generator `recording`, which is
+# created again with the same seed for each clip, and the parameters of a single clip from `take`.
 
 
 def _log_uniform(random: Generator, low: float, high: float) -> float:
-    """Draw a number, each octave between the bounds as likely as the next."""
+    """Draw from a log-uniform distribution on [low, high)."""
     return float(low * (high / low) ** random.random())
 
 
 def _times(n: int, sr: int) -> np.ndarray:
-    """Seconds of n samples."""
+    """Return the times of n samples, in seconds."""
     return np.arange(n) / sr
 
 
 def _oscillate(frequency: np.ndarray, sr: int, partials: Sequence[float] = (1.0,)) -> np.ndarray:
-    """Sum harmonics, of the given amplitudes, of a moving fundamental; silent where they would alias."""
+    """Sum harmonics of a time-varying fundamental, without those that would alias."""
     phase = 2 * np.pi * np.cumsum(frequency) / sr
     sound = np.zeros(len(frequency))
     for k, amplitude in enumerate(partials, start=1):
@@ -47,7 +47,7 @@ def _oscillate(frequency: np.ndarray, sr: int, partials: Sequence[float] = (1.0,
 
 
 def _filter(sound: np.ndarray, sr: int, slope: float, peak: float = 1000.0, height: float = 0.0) -> np.ndarray:
-    """Tilt a spectrum by `slope` dB per octave and raise it by `height` dB around `peak` Hz; nothing stays at 0 Hz."""
+    """Tilt a spectrum by `slope` dB per octave, boost it by `height` dB around `peak` Hz, and remove 0 Hz."""
     frequency = np.fft.rfftfreq(len(sound), 1 / sr)
     octaves = np.log2(np.maximum(frequency, 50.0) / 1000.0)
     bump = np.exp(-0.5 * ((octaves - np.log2(peak / 1000.0)) / 0.4) ** 2)
@@ -56,13 +56,13 @@ def _filter(sound: np.ndarray, sr: int, slope: float, peak: float = 1000.0, heig
 
 
 def _noise(random: Generator, n: int, sr: int, slope: float) -> np.ndarray:
-    """Gaussian noise of unit power whose spectrum changes by `slope` dB per octave: -3 is pink, -6 brown."""
+    """Generate Gaussian noise of unit power with a slope in dB per octave: -3 is pink, -6 is brown noise."""
     noise = _filter(random.standard_normal(n), sr, slope)
     return noise / np.std(noise)
 
 
 def _onsets(take: Generator, period: float, n: int, sr: int) -> np.ndarray:
-    """Times of events that repeat every `period` s; the first comes in the first half of the clip."""
+    """Return the times of events every `period` seconds, the first in the first half of the clip."""
     duration = n / sr
     return np.arange(take.random() * min(period, 0.5 * duration), duration, period)
 
@@ -74,7 +74,7 @@ def _convolve(sound: np.ndarray, response: np.ndarray) -> np.ndarray:
 
 
 def _repeat(event: np.ndarray, onsets: np.ndarray, gains: np.ndarray, n: int, sr: int) -> np.ndarray:
-    """Let an event sound at every onset."""
+    """Add an event at every onset, scaled by the gains."""
     train = np.zeros(n)
     np.add.at(train, np.minimum((onsets * sr).astype(int), n - 1), gains)
     return _convolve(train, event)
@@ -84,7 +84,7 @@ def _repeat(event: np.ndarray, onsets: np.ndarray, gains: np.ndarray, n: int, sr
 
 
 def _bell(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """Struck metal: the partials of a church bell, of which the higher die away sooner."""
+    """Synthesize strikes of a church bell, whose higher partials decay faster."""
     t = _times(n, sr)
     ratios = np.array([0.5, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.3]) * (1 + 0.01 * recording.standard_normal(9))
     frequencies = _log_uniform(recording, 600, 900) * ratios
@@ -98,7 +98,7 @@ def _bell(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
 
 
 def _bird(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """Chirps: short whistles that glide and tremble, two kinds of them in turn."""
+    """Synthesize two alternating kinds of chirps with glides and vibrato."""
     pitch = min(_log_uniform(recording, 2500, 4200), 0.28 * sr)
     onsets = _onsets(take, recording.uniform(0.1, 0.17), n, sr)
     gains = take.uniform(0.4, 1.0, len(onsets))
@@ -114,7 +114,7 @@ def _bird(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
 
 
 def _clock(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """Tick and tock: short resonant clicks in strict time."""
+    """Synthesize alternating resonant clicks at a steady tempo."""
     onsets = _onsets(take, recording.uniform(0.2, 0.5), n, sr)
     gains = take.uniform(0.8, 1.0, len(onsets))
     first = take.integers(2)
@@ -131,7 +131,7 @@ def _clock(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray
 
 
 def _drum(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """A beaten skin, whose pitch falls, with the rattle of snares; some beats of the rhythm are left out."""
+    """Synthesize a snare drum with a falling pitch and random missing beats."""
     t = _times(min(n, int(0.8 * sr)), sr)
     pitch = _log_uniform(recording, 70, 160) * (1 + recording.uniform(0.2, 0.8) * np.exp(-t / 0.03))
     skin = _oscillate(pitch, sr, (1.0, 0.4, 0.2)) * np.exp(-t / _log_uniform(recording, 0.05, 0.15))
@@ -143,7 +143,7 @@ def _drum(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
 
 
 def _engine(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """A motor: the pulses of its cylinders, not all alike, through an exhaust that resonates and hisses."""
+    """Synthesize the uneven pulses of an engine through a resonant, hissing exhaust."""
     t = _times(n, sr)
     wander = 1 + 0.06 * np.sin(2 * np.pi * (take.uniform(0.1, 0.6) * t + take.random()))
     phase = 2 * np.pi * (np.cumsum(_log_uniform(recording, 25, 70) * wander) / sr + 4 * take.random())
@@ -155,7 +155,7 @@ def _engine(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarra
 
 
 def _phone(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """An electronic ring: two tones in quick turn, in bursts."""
+    """Synthesize an electronic ring: bursts of two alternating tones."""
     t = _times(n, sr)
     low = _log_uniform(recording, 1100, 1450)
     high = low * recording.uniform(1.2, 1.35)
@@ -168,7 +168,7 @@ def _phone(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray
 
 
 def _rain(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """A steady rush, and drops that hit something near."""
+    """Synthesize steady noise with nearby drops."""
     rush = _noise(take, n, sr, recording.uniform(-2, 0))
     t = _times(int(0.02 * sr), sr)
     splash = np.cos(2 * np.pi * _log_uniform(recording, 600, 3000) * t) * np.exp(-t / recording.uniform(0.001, 0.004))
@@ -178,14 +178,14 @@ def _rain(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
 
 
 def _siren(recording: Generator, take: Generator, n: int, sr: int) -> np.ndarray:
-    """A tone that wails up and down, through a horn."""
+    """Synthesize a tone that sweeps up and down, through a horn."""
     swing = np.sin(2 * np.pi * (_log_uniform(recording, 0.35, 3.0) * _times(n, sr) + take.random()))
     tone = _log_uniform(recording, 650, 950) * 2 ** (recording.uniform(0.4, 0.7) * swing)
     wail = _oscillate(tone, sr, (1.0, *recording.uniform(0.3, 0.6, 5)))
     return _filter(wail, sr, 0.0, _log_uniform(recording, 700, 1800), recording.uniform(3, 12))
 
 
-_SOUNDS: dict[str, Callable[[Generator, Generator, int, int], np.ndarray]] = {
+_SYNTHESIZERS: dict[str, Callable[[Generator, Generator, int, int], np.ndarray]] = {
     "bell": _bell,
     "bird": _bird,
     "clock": _clock,
@@ -197,13 +197,13 @@ _SOUNDS: dict[str, Callable[[Generator, Generator, int, int], np.ndarray]] = {
 }
 
 
-def _clip(entropy: int, name: str, number: int, take_number: int, n: int, sr: int) -> np.ndarray:
-    """Let a class sound in a recording's room, over its noise, and pick it up with its microphone."""
+def _synthesize_clip(entropy: int, name: str, number: int, take_number: int, n: int, sr: int) -> np.ndarray:
+    """Synthesize a clip: the source in a room, with background noise, as recorded by a microphone."""
     key = zlib.crc32(name.encode())
     recording = default_rng(SeedSequence(entropy, spawn_key=(key, number)))
     take = default_rng(SeedSequence(entropy, spawn_key=(key, number, take_number)))
 
-    sound = _SOUNDS[name](recording, take, n, sr)
+    sound = _SYNTHESIZERS[name](recording, take, n, sr)
     noise = _noise(take, n, sr, recording.uniform(-5.5, -4.5))
     snr = recording.uniform(10, 32) + take.uniform(-2, 2)
     level = recording.uniform(-22, -2) + take.uniform(-1.5, 1.5)
@@ -220,12 +220,14 @@ def _clip(entropy: int, name: str, number: int, take_number: int, n: int, sr: in
     return (10 ** (level / 20) * sound / np.abs(sound).max()).astype(np.float32)
 
 
-def _write(files: list[Path], clips: Iterable[np.ndarray], sr: int) -> None:
+def _write_files(files: list[Path], clips: Iterable[np.ndarray], sr: int) -> None:
     import soundfile
 
     for file in files:
         if file.exists():
-            raise FileExistsError(f"The file {str(file)!r} exists; name another directory, or remove it first.")
+            raise FileExistsError(
+                f"The file {str(file)!r} already exists; use another directory or remove the file first."
+            )
     for file, clip in zip(files, clips, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(file, clip, sr, subtype="PCM_16")
@@ -255,34 +257,34 @@ def make_sounds(
     directory: str | os.PathLike[str] | None = None,
     random_state: int | np.random.RandomState | None = None,
 ) -> Bunch:
-    """Make sounds of eight classes that a listener would tell apart.
+    """Generate sounds of eight clearly distinguishable classes.
 
     The classes are "bell", "bird", "clock", "drum", "engine", "phone", "rain" and "siren". Each *recording* has its
-    own hidden parameters: pitch, rate and resonance of what sounds, the room, its background noise, the microphone
-    and its gain. The clips that are cut from it differ in timing, level and noise. Clips of one recording therefore
-    resemble each other more than they resemble the rest of their class, as in real collections, and a split that
-    takes a recording apart gives too good a score; pass ``groups`` to a splitter such as
+    own hidden parameters: pitch, rate and resonance of the source, the room, its background noise, the microphone
+    and its gain. Its clips differ in timing, level and noise. As in real collections, clips of one recording are
+    therefore more similar to each other than to the rest of their class, and dividing a recording between training
+    and test data overestimates the score; pass ``groups`` to a splitter such as
     :class:`~sklearn.model_selection.StratifiedGroupKFold`.
 
     Parameters
     ----------
     n_samples : int, default=240
-        Clips altogether, at least one per class. They are spread evenly; the first classes get what is left over.
+        Total number of clips, at least one per class, distributed evenly; the first classes get the remainder.
     classes : sequence of str, default=None
-        Names of the classes to make, each once; None makes all of them.
+        Classes to generate, without repetition. None generates all classes.
     clips_per_recording : int >= 1, default=3
-        Clips cut from each recording; the last recording of a class may give fewer.
+        Number of clips per recording; the last recording of a class may have fewer.
     duration : float > 0.1, default=1.5
-        Length of each clip in seconds, rounded to whole samples.
+        Length of each clip, in seconds, rounded to a whole number of samples.
     sr : int >= 8000, default=22050
-        Samples per second.
+        Sampling rate, in Hz.
     directory : str or path-like, default=None
-        Where to write the clips, as 16-bit PCM WAV files ``directory/<class>/<recording>-<take>.wav``. It is made if
-        it does not exist. None keeps them in memory.
+        Folder in which to write the clips, as 16-bit PCM WAV files ``<class>/<recording>-<take>.wav``. It is created
+        if it does not exist. None returns the clips as arrays.
     random_state : int >= 0, RandomState instance or None, default=None
-        Determines the sounds. With an int they are identical to the last bit on one machine, and a recording does
-        not depend on ``n_samples`` or on the other ``classes``, so that a larger set contains the smaller one. None
-        takes fresh entropy from the operating system. No global random state is read or changed.
+        Seed of the generator. With an int, the sounds are bit-identical on one machine, and a recording does not
+        depend on ``n_samples`` or the other ``classes``, so that a larger set contains the smaller one. None uses
+        entropy from the operating system. No global random state is read or changed.
 
     Returns
     -------
@@ -290,31 +292,31 @@ def make_sounds(
         With these attributes:
 
         data : list of ndarray of shape (round(duration * sr),), float32
-            The clips, mono, within [-1, 1], class by class. With a ``directory``, the files' paths instead: an
-            ndarray of shape (n_samples,) of str objects.
+            The clips, mono, within [-1, 1], ordered by class. With a ``directory``, the paths of the files instead:
+            an ndarray of shape (n_samples,) of str objects.
         target : ndarray of shape (n_samples,) of str
             The class of each clip.
         target_names : list of str
             The classes, in the order of the clips.
         groups : ndarray of shape (n_samples,) of str
-            The recording that each clip is from, such as "bell-003"; counted from 0 in each class.
+            The recording of each clip, such as "bell-003"; counted from 0 within each class.
         sr : int
-            Samples per second.
+            Sampling rate, in Hz.
         DESCR : str
             A short description.
 
     Raises
     ------
     ParameterError
-        If a parameter is not among the allowed ones; it is a ValueError.
+        If a parameter is out of range.
     FileExistsError
-        If a file that would be written exists. Nothing is written then.
+        If a file that would be written already exists. Then nothing is written.
 
     Notes
     -----
-    Peak levels of recordings are spread evenly between -22 and -2 dB of full scale, their ratios of sound to
-    background noise between 10 and 32 dB; their clips differ from that by up to 2 dB. The bells have the partials of
-    church bells [1]_; noises have power-law spectra, shaped by filtering white noise as in [2]_.
+    Peak levels of recordings are uniformly distributed between -22 and -2 dBFS, and signal-to-noise ratios between
+    10 and 32 dB; clips deviate by up to 2 dB. Bells have the partials of church bells [1]_; noise has a power-law
+    spectrum, obtained by filtering white noise as in [2]_.
 
     References
     ----------
@@ -333,9 +335,9 @@ def make_sounds(
     ['rain-000', 'rain-000', 'rain-000', 'rain-001']
     """
     check_params("make_sounds", locals(), _PARAMETERS)
-    chosen = list(_SOUNDS) if classes is None else [str(name) for name in classes]
+    chosen = list(_SYNTHESIZERS) if classes is None else [str(name) for name in classes]
     entries = {f"classes[{i}]": name for i, name in enumerate(chosen)}
-    check_params("make_sounds", entries, dict.fromkeys(entries, (one_of(_SOUNDS),)))
+    check_params("make_sounds", entries, dict.fromkeys(entries, (one_of(_SYNTHESIZERS),)))
     check_params("make_sounds", {"n_samples": n_samples}, {"n_samples": (integer_in(len(chosen)),)})
     if isinstance(random_state, np.random.RandomState):
         random_state = int(random_state.randint(np.iinfo(np.int32).max))
@@ -350,13 +352,13 @@ def make_sounds(
         for i in range(count)
     ]
     groups = [f"{name}-{number:03d}" for name, number, _ in takes]
-    clips = (_clip(entropy, *take, n, sr) for take in takes)
+    clips = (_synthesize_clip(entropy, *take, n, sr) for take in takes)
     data: list[np.ndarray] | np.ndarray
     if directory is None:
         data = list(clips)
     else:
         files = [Path(directory, name, f"{name}-{number:03d}-{take}.wav") for name, number, take in takes]
-        _write(files, clips, sr)
+        _write_files(files, clips, sr)
         data = np.array([str(file) for file in files], dtype=object)
     return Bunch(
         data=data,

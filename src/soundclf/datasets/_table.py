@@ -12,7 +12,7 @@ import numpy as np
 
 from .._utils.text import format_count
 from .._utils.validation import NONE, Rule, check_params
-from ._collection import MISSING, find_present, format_few, make_bunch
+from ._collection import MISSING, find_present, format_first, make_bunch
 
 __all__ = ["load_audio_table", "read_csv"]
 
@@ -43,23 +43,23 @@ def load_audio_table(
     Parameters
     ----------
     table : str, path-like or pandas.DataFrame
-        A CSV, TSV or Parquet file, told apart by its extension, or a DataFrame. Parquet needs pandas and pyarrow.
+        A CSV, TSV or Parquet file, recognized by its extension, or a DataFrame. Parquet needs pandas and pyarrow.
     path : str, default="path"
-        The column that holds the files' paths.
+        Name of the column of file paths.
     label : str, default="label"
-        The column that holds the labels.
+        Name of the column of labels.
     group : str, default=None
-        The column that names the recording each clip was cut from.
+        Name of the column of the recording that each clip was cut from.
     fold : str, default=None
-        The column that holds the fold each clip belongs to.
+        Name of the column of each clip's fold.
     root : str or path-like, default=None
-        What relative paths start from: by default the folder of the table's file, or the working directory for a
+        Folder that relative paths start from; by default the folder of the table file, or the working directory for a
         DataFrame.
     missing : {"raise", "skip", "keep"}, default="raise"
-        What to do about rows whose file is not there: raise an AudioError that names them, leave them out with a
-        warning, or keep them.
+        What to do with rows whose file is missing: raise an AudioError that lists them, skip them with a warning, or
+        keep them.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -71,31 +71,31 @@ def load_audio_table(
         target : ndarray of shape (n_clips,), str
             Labels.
         target_names : list of str
-            The labels that occur, sorted.
+            The labels in ``target``, sorted.
         groups : ndarray of shape (n_clips,), str, or None
             The recording of each clip, with ``group``.
         fold : ndarray of shape (n_clips,), or None
-            The fold of each clip, with ``fold``: int where all are whole numbers, else str.
+            The fold of each clip, with ``fold``: int if all are integers, otherwise str.
         cv : sklearn.model_selection.PredefinedSplit or None
-            Each fold in turn as the test set, in sorted order.
+            Uses each fold as the test set in turn, in sorted order.
         frame : pandas.DataFrame or None
-            All columns, numbers being numbers; None without pandas.
+            All columns, with numbers parsed; None if pandas is not installed.
         missing : list of str
-            Paths of the rows that were left out.
+            Paths of the rows that were skipped.
         DESCR : str
             A short description.
 
     Raises
     ------
     AudioError
-        With ``missing="raise"``, naming the rows, counted from 0, whose file is not there.
+        If files are missing and ``missing="raise"``; lists the rows, counted from 0.
     ValueError
-        For columns that the table lacks or has twice, empty cells in them, no rows, lines with too few or too many
-        cells, and other kinds of files.
+        If a column is missing or duplicated or has empty cells, the table has no rows, a line has too few or too many
+        cells, or the file is of another type.
     ImportError
-        For a Parquet file without pandas and pyarrow.
+        If pandas or pyarrow is needed for a Parquet file and not installed.
     ParameterError
-        For a parameter outside its range.
+        If a parameter is out of range.
 
     Examples
     --------
@@ -112,15 +112,19 @@ def load_audio_table(
     """
     values = {"path": path, "label": label, "group": group, "fold": fold, "root": root, "missing": missing}
     check_params("load_audio_table", values, _PARAMETERS)
-    frame, home, name = _frame(table)
-    columns = frame if isinstance(frame, dict) else _plain(frame, name)
+    frame, home, name = _open_table(table)
+    columns = frame if isinstance(frame, dict) else _convert_frame(frame, name)
     wanted = {"path": path, "label": label, "group": group, "fold": fold}
     for role, column in wanted.items():
         if column is not None and column not in columns:
-            raise ValueError(f"{_start(name)} has no column {column!r} for {role}; it has {format_few(list(columns))}")
-    cells = {role: _cells(columns[column], column, name) for role, column in wanted.items() if column is not None}
+            raise ValueError(
+                f"{_capitalize(name)} has no column {column!r} for {role}; it has {format_first(list(columns))}"
+            )
+    cells = {
+        role: _convert_cells(columns[column], column, name) for role, column in wanted.items() if column is not None
+    }
     if not cells["path"]:
-        raise ValueError(f"{_start(name)} has no rows")
+        raise ValueError(f"{_capitalize(name)} has no rows")
     base = Path(home if root is None else root)
     paths = [str(base / cell) for cell in cells["path"]]
     kept = find_present(paths, missing, f"of {name}")
@@ -132,15 +136,15 @@ def load_audio_table(
         groups=cells.get("group"),
         fold=cells.get("fold"),
         frame=frame,
-        numbers=isinstance(frame, dict),  # a DataFrame has types already
+        parse_numbers=isinstance(frame, dict),  # the columns of a DataFrame have their types already
         kept=kept,
         descr=descr,
         return_X_y=return_X_y,
     )
 
 
-def _frame(table: Any) -> tuple[Any, Path, str]:
-    """Give a table as a DataFrame or a dict of columns, the folder it lies in and what to call it."""
+def _open_table(table: Any) -> tuple[Any, Path, str]:
+    """Return a table as a DataFrame or a dict of columns, its folder, and its name in messages."""
     if hasattr(table, "columns") and hasattr(table, "iloc"):
         return table, Path(), "the DataFrame"
     if not isinstance(table, str | os.PathLike):
@@ -148,7 +152,7 @@ def _frame(table: Any) -> tuple[Any, Path, str]:
     file = Path(table)
     name = f"the table {str(file)!r}"
     if not file.is_file():
-        raise FileNotFoundError(f"{_start(name)} is not there")
+        raise FileNotFoundError(f"{_capitalize(name)} does not exist")
     suffix = file.suffix.lower()
     if suffix in (".parquet", ".pq"):
         try:
@@ -157,40 +161,40 @@ def _frame(table: Any) -> tuple[Any, Path, str]:
             frame = pd.read_parquet(file)
         except ImportError as error:
             raise ImportError(
-                f"{_start(name)} is a Parquet file, which pandas and pyarrow are needed for: {error}"
+                f"{_capitalize(name)} is a Parquet file, which pandas and pyarrow are needed for: {error}"
             ) from error
         except (ValueError, OSError) as error:
-            raise ValueError(f"{_start(name)} cannot be read: {error}") from error
+            raise ValueError(f"{_capitalize(name)} cannot be read: {error}") from error
         return frame, file.parent, name
     if suffix not in (".csv", ".tsv"):
-        raise ValueError(f"{_start(name)} must be a .csv, .tsv or .parquet file")
+        raise ValueError(f"{_capitalize(name)} must be a .csv, .tsv or .parquet file")
     return read_csv(file, "," if suffix == ".csv" else "\t"), file.parent, name
 
 
-def _start(name: str) -> str:
+def _capitalize(name: str) -> str:
     return f"T{name[1:]}"
 
 
-def _plain(frame: Any, name: str) -> dict[str, Sequence[Any]]:
-    """Give a DataFrame's columns as lists, None for what is missing."""
+def _convert_frame(frame: Any, name: str) -> dict[str, Sequence[Any]]:
+    """Convert the columns of a DataFrame to lists, with None for missing values."""
     _check_header([str(column) for column in frame.columns], name)
     columns = {str(column): frame[column] for column in frame.columns}
     return {
-        column: [None if gone else value for value, gone in zip(values.tolist(), values.isna(), strict=True)]
+        column: [None if missing else value for value, missing in zip(values.tolist(), values.isna(), strict=True)]
         for column, values in columns.items()
     }
 
 
 def _check_header(header: Sequence[str], name: str) -> None:
-    twice = [column for i, column in enumerate(header) if column in header[:i]]
-    if twice:
-        raise ValueError(f"{_start(name)} has more than one column {twice[0]!r}")
+    duplicates = [column for i, column in enumerate(header) if column in header[:i]]
+    if duplicates:
+        raise ValueError(f"{_capitalize(name)} has more than one column {duplicates[0]!r}")
 
 
 def read_csv(file: Path, delimiter: str = ",") -> dict[str, Sequence[Any]]:
-    """Read a CSV file, cell by cell as it stands."""
+    """Read the columns of a CSV file as text."""
     with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)  # a quote that never ends is an error
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)  # an unterminated quote is an error
         try:
             header = next(reader, None)
             if not header:
@@ -211,12 +215,12 @@ def read_csv(file: Path, delimiter: str = ",") -> dict[str, Sequence[Any]]:
     return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 
-def _cells(values: Sequence[Any], column: str, name: str) -> list[str]:
-    """Give cells as text, all of them filled."""
+def _convert_cells(values: Sequence[Any], column: str, name: str) -> list[str]:
+    """Convert cells to text; raise if any is empty."""
     empty = [i for i, value in enumerate(values) if value is None or not str(value).strip()]
     if empty:
         raise ValueError(
-            f"{_start(name)} has empty cells in column {column!r}, in rows {format_few(empty)} counted from 0"
+            f"{_capitalize(name)} has empty cells in column {column!r}, in rows {format_first(empty)} counted from 0"
         )
     whole = all(isinstance(value, float | np.floating) and float(value).is_integer() for value in values)
     return [str(int(value)) if whole else str(value) for value in values]

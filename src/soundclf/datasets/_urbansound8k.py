@@ -26,16 +26,16 @@ _ARCHIVE = Archive(
 
 _DESCR = """UrbanSound8K: slices of up to 4 s of recordings of city sounds, in 10 official folds.
 
-The metadata lists {rows:,} slices from {recordings:,} recordings; here are {here:,} of them{absent}.
+The metadata lists {rows:,} slices from {recordings:,} recordings; {here:,} of them are present{absent}.
 
 Slices in the metadata, by class and fold:
 
 {table}
 
-`groups` holds the Freesound recording (fsID) of each slice. The folds keep all but a few recordings whole; a random
-split does not, and overstates accuracy by tens of points.
+`groups` contains the Freesound recording (fsID) of each slice. All but five recordings are confined to one fold; a
+random split separates slices of the same recording and overestimates accuracy by tens of percentage points.
 
-Licence: CC BY-NC 3.0. J. Salamon, C. Jacoby, J. P. Bello, "A Dataset and Taxonomy for Urban Sound Research", 22nd ACM
+License: CC BY-NC 3.0. J. Salamon, C. Jacoby, J. P. Bello, "A Dataset and Taxonomy for Urban Sound Research", 22nd ACM
 International Conference on Multimedia, 2014.
 """
 
@@ -51,12 +51,12 @@ def load_urbansound8k(
     Parameters
     ----------
     root : str or path-like
-        The folder that holds ``metadata/UrbanSound8K.csv`` and ``audio/fold1`` to ``audio/fold10``.
+        The folder that contains ``metadata/UrbanSound8K.csv`` and ``audio/fold1`` to ``audio/fold10``.
     missing : {"raise", "skip", "keep"}, default="skip"
-        What to do about slices that the metadata lists and whose file is not there: raise an AudioError, leave them
-        out with a warning, or keep their rows.
+        What to do with slices in the metadata whose file is missing: raise an AudioError, skip them with a warning, or
+        keep their rows.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
@@ -68,31 +68,31 @@ def load_urbansound8k(
         target : ndarray of shape (n_clips,), str
             Class, such as "dog_bark".
         target_names : list of str
-            The classes that occur, sorted.
+            The classes in ``target``, sorted.
         groups : ndarray of shape (n_clips,), str
             The Freesound recording that the slice was cut from.
         fold : ndarray of shape (n_clips,), int
             Official fold, 1 to 10.
         cv : sklearn.model_selection.PredefinedSplit
-            Each fold in turn as the test set.
+            Uses each fold as the test set in turn.
         frame : pandas.DataFrame or None
-            The metadata of the rows; None without pandas.
+            The metadata of the rows; None if pandas is not installed.
         missing : list of str
-            Paths of the files that were left out.
+            Paths of the files that were skipped.
         DESCR : str
-            What it is, counts by class and fold, licence and citation.
+            Description, counts by class and fold, licence and citation.
 
     Raises
     ------
     NotADirectoryError, FileNotFoundError
-        If ``root`` or the metadata in it is not there.
+        If ``root`` or the metadata in it does not exist.
     AudioError
-        If no file is there, and with ``missing="raise"`` if one is not.
+        If all files are missing, or any file with ``missing="raise"``.
 
     Warns
     -----
     AudioWarning
-        With ``missing="skip"``, if files are not there: how many and which.
+        If files are missing and ``missing="skip"``.
 
     References
     ----------
@@ -103,7 +103,7 @@ def load_urbansound8k(
     >>> import tempfile
     >>> from pathlib import Path
     >>> from soundclf.datasets import load_urbansound8k
-    >>> with tempfile.TemporaryDirectory() as folder:  # in place of the data set, its table's columns that are read
+    >>> with tempfile.TemporaryDirectory() as folder:  # only the metadata columns that are read
     ...     Path(folder, "metadata").mkdir()
     ...     table = Path(folder, "metadata", "UrbanSound8K.csv")
     ...     _ = table.write_text("slice_file_name,fsID,fold,class\n344-3-0-0.wav,344,5,dog_bark\n")
@@ -116,16 +116,17 @@ def load_urbansound8k(
     metadata = folder / "metadata" / "UrbanSound8K.csv"
     if not metadata.is_file():
         raise FileNotFoundError(
-            f"UrbanSound8K's metadata is not at {str(metadata)!r}; root must be the folder that holds it and the audio"
+            f"UrbanSound8K's metadata is not at {str(metadata)!r}; root must be the folder that contains "
+            "'metadata' and 'audio'"
         )
     frame = read_csv(metadata)
     try:
         names, folds, labels, recordings = (frame[name] for name in ("slice_file_name", "fold", "class", "fsID"))
     except KeyError as error:
-        raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: it has no column {error}") from None
-    strange = next((fold for fold in folds if not fold.isdecimal()), None)
-    if strange is not None:
-        raise ValueError(f"The table {str(metadata)!r} is not UrbanSound8K's: a fold is {strange!r}")
+        raise ValueError(f"The table {str(metadata)!r} is not that of UrbanSound8K: it has no column {error}") from None
+    invalid = next((fold for fold in folds if not fold.isdecimal()), None)
+    if invalid is not None:
+        raise ValueError(f"The table {str(metadata)!r} is not that of UrbanSound8K: a fold is {invalid!r}")
     paths = [str(folder / "audio" / f"fold{fold}" / name) for fold, name in zip(folds, names, strict=True)]
     kept = find_present(paths, missing, "of UrbanSound8K")
     n_absent = sum(not Path(path).is_file() for path in paths)
@@ -133,8 +134,8 @@ def load_urbansound8k(
         rows=len(paths),
         recordings=len(set(recordings)),
         here=len(paths) - n_absent,
-        absent=f", {format_count(n_absent, 'file')} being absent" if n_absent else "",
-        table=_counts(np.asarray(labels), np.asarray(folds, int)),
+        absent=f", {format_count(n_absent, 'file')} missing" if n_absent else "",
+        table=_format_counts(np.asarray(labels), np.asarray(folds, int)),
     )
     return make_bunch(
         paths,
@@ -142,14 +143,14 @@ def load_urbansound8k(
         groups=recordings,
         fold=folds,
         frame=frame,
-        numbers=True,
+        parse_numbers=True,
         kept=kept,
         descr=descr,
         return_X_y=return_X_y,
     )
 
 
-def _counts(labels: np.ndarray, folds: np.ndarray) -> str:
+def _format_counts(labels: np.ndarray, folds: np.ndarray) -> str:
     numbers = np.unique(folds)
     lines = ["class".ljust(18) + "".join(f"{number:>5}" for number in numbers) + "  all"]
     for label in np.unique(labels):
@@ -166,33 +167,33 @@ def fetch_urbansound8k(
     verbose: int = 1,
     return_X_y: bool = False,
 ) -> Any:
-    """Download UrbanSound8K unless it is there, and load it.
+    """Download UrbanSound8K if necessary, and load it.
 
-    The archive of 6.0 GB is checked against its published checksum and unpacked; only a complete data set is ever left
-    in ``data_home``.
+    The archive (6.0 GB) is verified against its published checksum and unpacked. ``data_home`` never contains an
+    incomplete data set.
 
     Parameters
     ----------
     data_home : str or path-like, default=None
-        Where data sets are kept; by default "soundclf" in the user's cache folder.
+        Folder where data sets are stored; by default "soundclf" in the user's cache folder.
     url : str, default=None
-        Another address of the archive, such as a mirror's.
+        Alternative URL of the archive, such as a mirror.
     checksum : str, default=None
-        What the archive must match, as "md5:..." or "sha256:..."; by default the official archive's.
+        Expected checksum of the archive, as "md5:..." or "sha256:..."; by default that of the official archive.
     verbose : int, default=1
-        With 1 or more, a progress bar.
+        If positive, show a progress bar.
     return_X_y : bool, default=False
-        Whether to return ``(data, target)`` alone.
+        If True, return ``(data, target)`` instead of a Bunch.
 
     Returns
     -------
     Bunch
-        As from :func:`load_urbansound8k`.
+        As returned by :func:`load_urbansound8k`.
 
     Raises
     ------
     DownloadError
-        If the archive cannot be fetched, does not match its checksum, or holds what it must not.
+        If the archive cannot be downloaded, does not match its checksum, or contains a forbidden member.
     """
     folder = fetch_archive(
         _ARCHIVE,

@@ -1,8 +1,8 @@
-"""Pictures of clips, of training, of collections and of long recordings, after scikit-learn's displays.
+"""Plots of clips, training histories, collections and long recordings, modeled on scikit-learn's displays.
 
-A display takes data, or makes it with a class method such as ``from_clip``; ``plot(ax=None)`` draws it and returns the
-display, whose attributes are then what was drawn. matplotlib, which the extra ``soundclf[plot]`` brings, is imported by
-the first ``plot``.
+A display is created from data or by a class method such as ``from_clip``. Its method ``plot(ax=None)`` draws it, stores
+the matplotlib artists as attributes, and returns the display. matplotlib (the extra ``soundclf[plot]``) is imported by
+the first call of ``plot``.
 """
 
 from .._utils.modules import set_public_module

@@ -1,4 +1,4 @@
-"""How the classes of a collection are spread."""
+"""Display of the class distribution of a collection."""
 
 from __future__ import annotations
 
@@ -31,35 +31,34 @@ __all__ = ["ClassBalanceDisplay"]
 
 
 class ClassBalanceDisplay:
-    """How many clips each class has, and how many recordings they were cut from.
+    """Number of clips and recordings per class.
 
     Parameters
     ----------
     classes : array-like of shape (n_classes,)
-        The labels.
+        Class labels.
     n_clips : array-like of shape (n_classes,), int
-        Clips of each class.
+        Number of clips per class.
     n_recordings : array-like of shape (n_classes,), int, default=None
-        Recordings of each class, where they are known.
+        Number of recordings per class, if known.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        What is drawn on.
+        Axes of the plot.
     figure_ : matplotlib.figure.Figure
-        What that is on.
+        Figure of the axes.
     clip_bars_, recording_bars_ : matplotlib.container.BarContainer or None
-        The bars, from the class with the most clips to that with the fewest, as ``classes``, ``n_clips`` and
-        ``n_recordings`` are ordered too.
+        Bars sorted by decreasing number of clips, as are ``classes``, ``n_clips`` and ``n_recordings``.
 
     Raises
     ------
     ParameterError
-        If the arrays do not belong together.
+        If the shapes of the arrays do not match.
 
     See Also
     --------
-    soundclf.evaluation.cross_validate_clips : Keeps recordings whole.
+    soundclf.evaluation.cross_validate_clips : Cross-validation that does not split recordings.
 
     Examples
     --------
@@ -97,19 +96,19 @@ class ClassBalanceDisplay:
         Parameters
         ----------
         y : array-like of shape (n_clips,)
-            The label of every clip.
+            Label of each clip.
         groups : array-like of shape (n_clips,), default=None
-            The recording of every clip, where they are known.
+            Recording of each clip, if known.
 
         Returns
         -------
         ClassBalanceDisplay
-            Not drawn yet.
+            The display, not yet drawn.
 
         Raises
         ------
         ValueError
-            If ``y`` is not a list of labels, or ``groups`` not a list of recordings of the same length.
+            If ``y`` is not 1-D, or ``groups`` differs from it in length.
         """
         labels = column_or_1d(y)
         check_classification_targets(labels)
@@ -127,31 +126,32 @@ class ClassBalanceDisplay:
         Parameters
         ----------
         dataset : Bunch or mapping
-            With "target", and "groups" where recordings are known, as the loaders of :mod:`soundclf.datasets` give it.
+            Contains "target" and, if recordings are known, "groups", as returned by the loaders of
+            :mod:`soundclf.datasets`.
 
         Returns
         -------
         ClassBalanceDisplay
-            Not drawn yet.
+            The display, not yet drawn.
 
         Raises
         ------
         ValueError
-            If it lacks "target", and as from :meth:`from_labels`.
+            If it has no "target", or as in :meth:`from_labels`.
         """
         if not isinstance(dataset, Mapping) or "target" not in dataset:
             raise ValueError(
-                'dataset must be a Bunch or a dict with "target", as the loaders of soundclf.datasets give'
+                'dataset must be a Bunch or a dict with "target", as returned by the loaders of soundclf.datasets'
             )
         return cls.from_labels(dataset["target"], groups=dataset.get("groups"))
 
     def plot(self, ax: Axes | None = None) -> Self:
-        """Draw a bar for each class, and one for its recordings, with their numbers.
+        """Draw the number of clips and recordings of each class as labeled bars.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; by default a new figure, high enough for all classes.
+            Axes to draw on; by default those of a new figure that is high enough for all classes.
 
         Returns
         -------
@@ -161,7 +161,7 @@ class ClassBalanceDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         n = len(self.classes)
         both = self.n_recordings is not None
@@ -174,7 +174,7 @@ class ClassBalanceDisplay:
         self.clip_bars_ = self.ax_.barh(
             rows - (0.2 if both else 0), self.n_clips, height, color=PRIMARY_COLOR, label="clips"
         )
-        self._write(self.clip_bars_, self.n_clips)
+        self._label_bars(self.clip_bars_, self.n_clips)
         self.recording_bars_ = None
         if self.n_recordings is not None:
             self.recording_bars_ = self.ax_.barh(
@@ -186,7 +186,7 @@ class ClassBalanceDisplay:
                 edgecolor="white",
                 label="recordings",
             )
-            self._write(self.recording_bars_, self.n_recordings)
+            self._label_bars(self.recording_bars_, self.n_recordings)
             self.ax_.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False)
         self.ax_.set_yticks(rows, [shorten(label) for label in self.classes], parse_math=False)
         self.ax_.set(ylim=(n - 0.5, -0.5), xlabel="Clips and recordings" if both else "Clips")
@@ -195,5 +195,5 @@ class ClassBalanceDisplay:
         self.ax_.margins(x=0.08)
         return self
 
-    def _write(self, bars: BarContainer, numbers: NDArray[np.intp]) -> None:
+    def _label_bars(self, bars: BarContainer, numbers: NDArray[np.intp]) -> None:
         self.ax_.bar_label(bars, [f"{number:,}" for number in numbers], padding=2, fontsize="small")

@@ -1,4 +1,4 @@
-"""How training went."""
+"""Display of a training history."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingHistoryDisplay"]
 
-_MEASURES = {"loss": "Loss", "accuracy": "Accuracy"}
+_METRICS = {"loss": "Loss", "accuracy": "Accuracy"}
 _MARKED = 30  # epochs up to which each is marked
 
 
 class TrainingHistoryDisplay:
-    """Loss and accuracy over the epochs of training, of training and validation rows.
+    """Training and validation loss and accuracy per epoch.
 
     Parameters
     ----------
     history : mapping of str to sequence of float
-        "loss" per epoch, and where they are known "accuracy", "val_loss" and "val_accuracy": Keras' history, such as
-        ``history_`` of a fitted classifier. Further measures are passed over.
+        "loss" per epoch and optionally "accuracy", "val_loss" and "val_accuracy", as in the ``history_`` of a fitted
+        classifier. Other metrics are ignored.
     best_epoch : int, default=None
-        The epoch to mark, counted from 0. None marks none.
+        Epoch to mark, counted from 0. None marks no epoch.
 
     Attributes
     ----------
     axes_ : list of matplotlib.axes.Axes
-        One for the loss and, if it is known, one for the accuracy.
+        Axes of the loss and, if available, of the accuracy.
     figure_ : matplotlib.figure.Figure
-        What they are on.
+        Figure of the axes.
     lines_ : dict of str to matplotlib.lines.Line2D
-        What is drawn of each measure, by its name in ``history``.
+        Line of each metric in ``history``.
     best_lines_ : list of matplotlib.lines.Line2D
-        Where the best epoch is marked, on each of the axes; empty if none is.
+        Markers of the best epoch, one per axes; empty without one.
 
     Raises
     ------
     ParameterError
-        If the history lacks "loss", its lists differ in length, or it has no such epoch as the best one.
+        If the history has no "loss", its lists differ in length, or ``best_epoch`` is out of range.
 
     See Also
     --------
-    soundclf.DenseAudioClassifier : Has a history.
-    sklearn.model_selection.LearningCurveDisplay : Scores over the number of training rows.
+    soundclf.DenseAudioClassifier : Classifier with a training history.
+    sklearn.model_selection.LearningCurveDisplay : Scores as a function of the training set size.
 
     Examples
     --------
@@ -78,7 +78,7 @@ class TrainingHistoryDisplay:
             raise ParameterError(
                 f"The 'history' parameter of {owner} must be a mapping with \"loss\", got {type(history).__name__}."
             )
-        names = [name for measure in _MEASURES for name in (measure, f"val_{measure}") if name in history]
+        names = [name for metric in _METRICS for name in (metric, f"val_{metric}") if name in history]
         self.history = {
             name: check_numbers(owner, name, history[name], "a list of one number per epoch") for name in names
         }
@@ -95,20 +95,20 @@ class TrainingHistoryDisplay:
         Parameters
         ----------
         estimator : DenseAudioClassifier, ConvAudioClassifier or Pipeline
-            A fitted classifier, or a pipeline that ends with one. The best epoch is marked if there were validation
-            rows to judge by.
+            A fitted classifier, or a pipeline that ends with one. The best epoch is marked if the
+            classifier was fitted with validation data.
 
         Returns
         -------
         TrainingHistoryDisplay
-            Not drawn yet.
+            The display, not yet drawn.
 
         Raises
         ------
         NotFittedError
             If the classifier is not fitted.
         TypeError
-            If it is no classifier that has a history.
+            If the estimator has no training history.
         """
         last = estimator[-1] if isinstance(estimator, Pipeline) else estimator
         if not isinstance(last, NeuralClassifier):
@@ -120,13 +120,12 @@ class TrainingHistoryDisplay:
         return cls(last.history_, best_epoch=last.best_epoch_ if "val_loss" in last.history_ else None)
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Self:
-        """Draw loss and accuracy, validation beside training, and mark the best epoch.
+        """Draw training and validation loss and accuracy, and mark the best epoch.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            Where to draw: one axes for each of loss and accuracy, or one that is divided between them; by default a new
-            figure.
+            Axes to draw on: one each for loss and accuracy, or one that is split; by default those of a new figure.
 
         Returns
         -------
@@ -136,25 +135,25 @@ class TrainingHistoryDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
-        drawn = [measure for measure in _MEASURES if {measure, f"val_{measure}"} & self.history.keys()]
+        drawn = [metric for metric in _METRICS if {metric, f"val_{metric}"} & self.history.keys()]
         self.figure_, self.axes_ = get_axes(f"{type(self).__name__}.plot", ax, len(drawn), (8, 1 + 2.3 * len(drawn)))
         from matplotlib.ticker import MaxNLocator
 
         self.lines_ = {}
         self.best_lines_ = []
         n_epochs = len(self.history["loss"])
-        for one, measure in zip(self.axes_, drawn, strict=True):
-            for name, label, colour, style, marker in (
-                (measure, "training", PRIMARY_COLOR, "-", "o"),
-                (f"val_{measure}", "validation", SECONDARY_COLOR, "--", "s"),
+        for one, metric in zip(self.axes_, drawn, strict=True):
+            for name, label, color, style, marker in (
+                (metric, "training", PRIMARY_COLOR, "-", "o"),
+                (f"val_{metric}", "validation", SECONDARY_COLOR, "--", "s"),
             ):
                 if name in self.history:
                     (self.lines_[name],) = one.plot(
                         np.arange(n_epochs),
                         self.history[name],
-                        color=colour,
+                        color=color,
                         linestyle=style,
                         marker=marker if n_epochs <= _MARKED else None,
                         markersize=4,
@@ -163,7 +162,7 @@ class TrainingHistoryDisplay:
             if self.best_epoch is not None:
                 label = f"best epoch: {self.best_epoch}"
                 self.best_lines_.append(one.axvline(self.best_epoch, color="0.3", linestyle=":", label=label))
-            one.set_ylabel(_MEASURES[measure])
+            one.set_ylabel(_METRICS[metric])
             one.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
             one.set(xlim=(-0.5, n_epochs - 0.5), xlabel="Epoch, counted from 0")
             one.label_outer()

@@ -1,4 +1,4 @@
-"""A clip to look at and to listen to, in a notebook."""
+"""Audio player with waveform and spectrogram for notebooks."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from ._waveform import WaveformDisplay
 
 __all__ = ["ClipPlayer"]
 
-_RATE = 22050  # of what is played, in Hz
-_LONGEST = 30  # seconds that are played
+_RATE = 22050  # Hz of the audio that is played
+_MAX_DURATION = 30  # seconds that are played
 
 
 class ClipPlayer:
-    """A clip that a notebook shows as its waveform and spectrogram, with a player below.
+    """Waveform and spectrogram of a clip with an audio player, displayed by notebooks.
 
-    What is embedded plays without the file: 16-bit samples, as a transformer hears them by default, in mono at 22,050
-    Hz, no more than the first 30 seconds, which are 1.8 MB of HTML.
+    The audio is embedded as 16-bit mono at 22,050 Hz, the input of a transformer with default parameters, and does not
+    depend on the file. At most the first 30 seconds are embedded (1.8 MB of HTML).
 
     Parameters
     ----------
     clip : str, pathlib.Path, bytes, binary file object, ndarray or (ndarray, sr) tuple
         As for :func:`soundclf.load_clip`.
     sr : number > 0 [scalar], default=22050
-        Sampling rate in Hz of an array that comes without one.
+        Sampling rate of an array passed without one, in Hz.
     duration : float > 0, default=30.0
-        How much to show from the start, in seconds. None shows everything.
+        Length to show from the start, in seconds. None shows the entire clip.
 
     Attributes
     ----------
     waveform : WaveformDisplay
-        The samples, at the clip's own rate and with all its channels.
+        Waveform at the clip's own rate, with all its channels.
     spectrogram : SpectrogramDisplay
-        The spectrum of what is heard.
+        Spectrogram of the audio that is played.
 
     Raises
     ------
@@ -57,15 +57,15 @@ class ClipPlayer:
 
     def __init__(self, clip: Clip, *, sr: float = 22050, duration: float | None = 30.0):
         check_params(type(self).__name__, {"duration": duration}, {"duration": (NONE, real_in(0, closed="neither"))})
-        # One second more tells whether there is more than is shown.
+        # Read one more second to find out whether the clip is longer than what is shown.
         samples, rate = load_channels(clip, sr=sr, duration=None if duration is None else float(duration) + 1)
         n_shown = samples.shape[1] if duration is None else max(1, int(duration * rate))
-        self._more = samples.shape[1] > n_shown
+        self._is_cut = samples.shape[1] > n_shown
         samples = samples[:, :n_shown]
         self.title = get_file_name(clip)
         self.waveform = WaveformDisplay(samples, rate, title=self.title)
-        self._heard = load_clip((samples, rate), sr=_RATE)
-        self.spectrogram = SpectrogramDisplay.from_clip((self._heard, _RATE), sr=_RATE)
+        self._played = load_clip((samples, rate), sr=_RATE)
+        self.spectrogram = SpectrogramDisplay.from_clip((self._played, _RATE), sr=_RATE)
 
     def __repr__(self) -> str:
         name = "" if self.title is None else f"{shorten(self.title)}, "
@@ -74,23 +74,23 @@ class ClipPlayer:
     def _get_caption(self) -> str:
         n_channels, n_samples = self.waveform.samples.shape
         channels = "1 channel" if n_channels == 1 else f"{n_channels} channels"
-        first = "the first " if self._more else ""
+        first = "the first " if self._is_cut else ""
         return f"{first}{n_samples / self.waveform.sr:.2f} s, {channels} at {self.waveform.sr:,.0f} Hz"
 
     def _repr_html_(self) -> str:
-        picture, sound = self._picture(), self._sound()
+        image, audio = self._render_image(), self._encode_audio()
         name = escape("clip" if self.title is None else shorten(self.title))
-        part = f"the first {_LONGEST} s" if len(self._heard) > _LONGEST * _RATE else "all"
+        part = f"the first {_MAX_DURATION} s" if len(self._played) > _MAX_DURATION * _RATE else "all"
         return (
             '<figure style="margin:0;max-width:800px">'
-            f'<img src="data:image/png;base64,{_text(picture)}" alt="Waveform and spectrogram of {name}" '
+            f'<img src="data:image/png;base64,{_encode_base64(image)}" alt="Waveform and spectrogram of {name}" '
             'style="width:100%">'
-            f'<audio controls src="data:audio/wav;base64,{_text(sound)}" style="width:100%"></audio>'
-            f"<figcaption>{name}: {self._get_caption()}. The player holds {part} of it as a WAV file of 16 bits, mono, "
-            f"{_RATE:,} Hz ({len(sound) / 1000:,.0f} kB).</figcaption></figure>"
+            f'<audio controls src="data:audio/wav;base64,{_encode_base64(audio)}" style="width:100%"></audio>'
+            f"<figcaption>{name}: {self._get_caption()}. The player contains {part} of it as 16-bit mono WAV, "
+            f"{_RATE:,} Hz ({len(audio) / 1000:,.0f} kB).</figcaption></figure>"
         )
 
-    def _picture(self) -> bytes:
+    def _render_image(self) -> bytes:
         import_pyplot(type(self).__name__)
         from matplotlib.figure import Figure
 
@@ -105,11 +105,11 @@ class ClipPlayer:
         figure.savefig(file, format="png", dpi=100)
         return file.getvalue()
 
-    def _sound(self) -> bytes:
+    def _encode_audio(self) -> bytes:
         file = io.BytesIO()
-        soundfile.write(file, self._heard[: _LONGEST * _RATE], _RATE, format="WAV", subtype="PCM_16")
+        soundfile.write(file, self._played[: _MAX_DURATION * _RATE], _RATE, format="WAV", subtype="PCM_16")
         return file.getvalue()
 
 
-def _text(contents: bytes) -> str:
+def _encode_base64(contents: bytes) -> str:
     return base64.b64encode(contents).decode("ascii")

@@ -1,4 +1,4 @@
-"""The spectrum and the cepstrum of a clip over time."""
+"""Displays of spectrograms and MFCCs."""
 
 from __future__ import annotations
 
@@ -27,41 +27,41 @@ _KINDS: tuple[Rule, ...] = (one_of(["mel", "linear"]),)
 
 
 class SpectrogramDisplay:
-    """The spectrum of a clip over time, in decibels.
+    """Spectrogram of a clip, in decibels.
 
     Parameters
     ----------
     decibels : array-like of shape (n_bands, n_columns)
-        Levels.
+        Levels, in dB.
     times : array-like of shape (n_columns + 1,)
-        Where columns begin and end, in seconds, ascending.
+        Boundaries of the columns, in seconds, increasing.
     frequencies : array-like of shape (n_bands + 1,)
-        Where bands begin and end, in Hz, ascending.
+        Boundaries of the bands, in Hz, increasing.
     kind : {"mel", "linear"}, default="mel"
-        How frequencies are spaced on their axis.
+        Scale of the frequency axis.
     title : str, default=None
-        What is written above.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        What is drawn on.
+        Axes of the plot.
     figure_ : matplotlib.figure.Figure
-        What that is on.
+        Figure of the axes.
     image_ : matplotlib.collections.QuadMesh
-        The picture.
+        The image.
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        What its colours mean.
+        Color bar of the image.
 
     Raises
     ------
     ParameterError
-        If the arrays do not belong together.
+        If the shapes of the arrays do not match.
 
     See Also
     --------
-    librosa.display.specshow : What draws it.
-    soundclf.features.log_mel : A mel spectrum as a feature.
+    librosa.display.specshow : Function that draws the spectrogram.
+    soundclf.features.log_mel : Mel spectrogram as a feature.
 
     Examples
     --------
@@ -108,31 +108,31 @@ class SpectrogramDisplay:
         fmax: float | None = None,
         duration: float | None = None,
     ) -> Self:
-        """Compute the spectrum of a clip, in decibels below its maximum and down to -80.
+        """Compute the spectrogram of a clip, in dB relative to its maximum, clipped at -80 dB.
 
-        The numbers equal those of ``librosa.power_to_db(S, ref=np.max)``, where ``S`` is
-        ``librosa.feature.melspectrogram(y=y, sr=sr, ...)`` or ``np.abs(librosa.stft(y, ...)) ** 2``. Of a clip longer
-        than 4,096 frames, columns are means of as many frames as are needed to have no more columns than that; a long
-        recording is read block by block.
+        The values equal those of ``librosa.power_to_db(S, ref=np.max)``, where ``S`` is
+        ``librosa.feature.melspectrogram(y=y, sr=sr, ...)`` or ``np.abs(librosa.stft(y, ...)) ** 2``. Of a clip with
+        more than 4,096 frames, columns are means over several frames, so that there are at most 4,096; a long recording
+        is read block by block.
 
         Parameters
         ----------
         clip : str, pathlib.Path, bytes, binary file object, ndarray or (ndarray, sr) tuple
             As for :func:`soundclf.load_clip`.
         kind : {"mel", "linear"}, default="mel"
-            Mel bands, or all bins of the FFT.
+            Whether to compute mel bands or all FFT bins.
         sr : number > 0 [scalar], default=22050
-            Sampling rate in Hz that the clip is brought to.
+            Sampling rate that the clip is resampled to, in Hz.
         n_fft : int > 0, default=2048
-            Length of the FFT window in samples.
+            Length of the FFT window, in samples.
         hop_length : int > 0, default=512
-            Samples from one frame to the next.
+            Number of samples between successive frames.
         n_mels : int > 0, default=128
             Number of mel bands.
         fmin, fmax : float, default=0.0 and None
-            Lowest and highest frequency of the mel bands in Hz, at most ``sr / 2``, which None stands for.
+            Lowest and highest frequency of the mel bands, in Hz. None uses ``sr / 2``.
         duration : float > 0, default=None
-            How much to read from the start, in seconds. None reads everything.
+            Length to read from the start, in seconds. None reads the entire clip.
 
         Returns
         -------
@@ -144,7 +144,7 @@ class SpectrogramDisplay:
         AudioError, TypeError
             As from :func:`soundclf.load_clip`.
         ParameterError
-            For a parameter outside its range.
+            If a parameter is out of range.
         """
         owner = f"{cls.__name__}.from_clip"
         settings: dict[str, Any] = {"sr": sr, "n_fft": n_fft, "hop_length": hop_length}
@@ -152,20 +152,20 @@ class SpectrogramDisplay:
         check_mel_parameters(owner, {"kind": _KINDS, **MEL_PARAMETERS}, {"kind": kind, **settings, **bands})
         bank = None if kind == "linear" else get_filter_bank(sr=sr, n_fft=n_fft, **bands)
         decibels, times = compute_decibel_columns(clip, duration, bank, **settings)
-        frequencies = _linear_borders(sr, n_fft) if kind == "linear" else _mel_borders(sr, **bands)
+        frequencies = _compute_linear_borders(sr, n_fft) if kind == "linear" else _compute_mel_borders(sr, **bands)
         return cls(decibels, times, frequencies, kind=kind, title=get_file_name(clip))
 
     def plot(self, ax: Axes | None = None, *, cmap: str = "magma", colorbar: bool = True) -> Self:
-        """Draw the picture, its colours spanning 80 dB below 0 dB, or below the loudest if that is above 0 dB.
+        """Draw the spectrogram; colors span the 80 dB below 0 dB, or below the maximum if it is higher.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; by default a new figure.
+            Axes to draw on; by default those of a new figure.
         cmap : str, default="magma"
-            Name of a matplotlib colormap. The default grows evenly lighter, in grey too.
+            Name of a matplotlib colormap. The default is perceptually uniform, also in grayscale.
         colorbar : bool, default=True
-            Whether to show what colours mean.
+            Whether to add a color bar.
 
         Returns
         -------
@@ -175,10 +175,10 @@ class SpectrogramDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         owner = f"{type(self).__name__}.plot"
-        check_params(owner, {"cmap": cmap, "colorbar": colorbar}, _drawing(owner))
+        check_params(owner, {"cmap": cmap, "colorbar": colorbar}, _get_plot_rules(owner))
         self.figure_, (self.ax_,) = get_axes(owner, ax, 1, (8, 3.5))
         from librosa.display import specshow
         from matplotlib.ticker import AutoLocator
@@ -198,7 +198,7 @@ class SpectrogramDisplay:
         self.ax_.set(xlim=self.times[[0, -1]], ylim=self.frequencies[[0, -1]], ylabel="Frequency (Hz)")
         lowest, highest = self.frequencies[[0, -1]]
         marked = self.ax_.get_yticks()
-        if ((marked >= lowest) & (marked <= highest)).sum() < 2:  # librosa marks octaves, and there is none
+        if ((marked >= lowest) & (marked <= highest)).sum() < 2:  # librosa marks octaves only
             self.ax_.yaxis.set_major_locator(AutoLocator())
         format_time_axis(self.ax_, float(self.times[-1] - self.times[0]))
         self.colorbar_ = None
@@ -210,37 +210,37 @@ class SpectrogramDisplay:
 
 
 class MFCCDisplay:
-    """The mel-frequency cepstral coefficients of a clip over time.
+    """Mel-frequency cepstral coefficients (MFCCs) of a clip.
 
     Parameters
     ----------
     mfcc : array-like of shape (n_mfcc, n_columns)
         Coefficients.
     times : array-like of shape (n_columns + 1,)
-        Where columns begin and end, in seconds, ascending.
+        Boundaries of the columns, in seconds, increasing.
     title : str, default=None
-        What is written above.
+        Title of the plot.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        What is drawn on.
+        Axes of the plot.
     figure_ : matplotlib.figure.Figure
-        What that is on.
+        Figure of the axes.
     image_ : matplotlib.collections.QuadMesh
-        The picture.
+        The image.
     colorbar_ : matplotlib.colorbar.Colorbar or None
-        What its colours mean.
+        Color bar of the image.
 
     Raises
     ------
     ParameterError
-        If the arrays do not belong together.
+        If the shapes of the arrays do not match.
 
     See Also
     --------
-    librosa.feature.mfcc : The reference for the numbers.
-    soundclf.MFCCMeanTransformer : Their means as features.
+    librosa.feature.mfcc : Reference for the values.
+    soundclf.MFCCMeanTransformer : Mean MFCCs as features.
 
     Examples
     --------
@@ -277,8 +277,7 @@ class MFCCDisplay:
     ) -> Self:
         """Compute the coefficients of a clip, equal to those of ``librosa.feature.mfcc(y=y, sr=sr, ...)``.
 
-        Of a clip longer than 4,096 frames, columns are means of as many frames as are needed to have no more columns
-        than that.
+        Of a clip with more than 4,096 frames, columns are means over several frames, so that there are at most 4,096.
 
         Parameters
         ----------
@@ -287,17 +286,17 @@ class MFCCDisplay:
         n_mfcc : int > 0, default=40
             Number of coefficients, at most ``n_mels``.
         sr : number > 0 [scalar], default=22050
-            Sampling rate in Hz that the clip is brought to.
+            Sampling rate that the clip is resampled to, in Hz.
         n_fft : int > 0, default=2048
-            Length of the FFT window in samples.
+            Length of the FFT window, in samples.
         hop_length : int > 0, default=512
-            Samples from one frame to the next.
+            Number of samples between successive frames.
         n_mels : int > 0, default=128
             Number of mel bands.
         fmin, fmax : float, default=0.0 and None
-            Lowest and highest frequency in Hz, at most ``sr / 2``, which None stands for.
+            Lowest and highest frequency of the mel bands, in Hz. None uses ``sr / 2``.
         duration : float > 0, default=None
-            How much to read from the start, in seconds. None reads everything.
+            Length to read from the start, in seconds. None reads the entire clip.
 
         Returns
         -------
@@ -309,7 +308,7 @@ class MFCCDisplay:
         AudioError, TypeError
             As from :func:`soundclf.load_clip`.
         ParameterError
-            For a parameter outside its range.
+            If a parameter is out of range.
         """
         settings: dict[str, Any] = {"sr": sr, "n_fft": n_fft, "hop_length": hop_length}
         bands: dict[str, Any] = {"n_mels": n_mels, "fmin": fmin, "fmax": fmax}
@@ -318,19 +317,19 @@ class MFCCDisplay:
         return cls(*compute_mfcc_columns(clip, duration, bank, n_mfcc=n_mfcc, **settings), title=get_file_name(clip))
 
     def plot(self, ax: Axes | None = None, *, cmap: str = "viridis", colorbar: bool = True) -> Self:
-        """Draw the picture.
+        """Draw the coefficients.
 
-        The colours span what 98 % of the values keep to, on both sides of 0. The coefficient 0, which follows the level
-        and is much larger, does not count; nor does it show more than whether it is beyond them.
+        Colors span the 98th percentile of the magnitude, symmetrically around 0. Coefficient 0, which follows the level
+        and is much larger, is not included and may be outside this range.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; by default a new figure.
+            Axes to draw on; by default those of a new figure.
         cmap : str, default="viridis"
-            Name of a matplotlib colormap. The default grows evenly lighter, in grey too.
+            Name of a matplotlib colormap. The default is perceptually uniform, also in grayscale.
         colorbar : bool, default=True
-            Whether to show what colours mean.
+            Whether to add a color bar.
 
         Returns
         -------
@@ -340,10 +339,10 @@ class MFCCDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         owner = f"{type(self).__name__}.plot"
-        check_params(owner, {"cmap": cmap, "colorbar": colorbar}, _drawing(owner))
+        check_params(owner, {"cmap": cmap, "colorbar": colorbar}, _get_plot_rules(owner))
         self.figure_, (self.ax_,) = get_axes(owner, ax, 1, (8, 3.5))
         from matplotlib.ticker import MaxNLocator
 
@@ -363,8 +362,8 @@ class MFCCDisplay:
         return self
 
 
-def _drawing(owner: str) -> Mapping[str, tuple[Rule, ...]]:
-    """Give the rules of what pictures are drawn with; the names of colours are matplotlib's."""
+def _get_plot_rules(owner: str) -> Mapping[str, tuple[Rule, ...]]:
+    """Return the rules of the parameters of ``plot``; names of colormaps are those of matplotlib."""
     import_pyplot(owner)
     from matplotlib import colormaps
 
@@ -374,14 +373,14 @@ def _drawing(owner: str) -> Mapping[str, tuple[Rule, ...]]:
     }
 
 
-def _linear_borders(sr: float, n_fft: int) -> NDArray[np.float64]:
-    """Give borders halfway between bins; the outermost ones end at 0 Hz and half the rate."""
+def _compute_linear_borders(sr: float, n_fft: int) -> NDArray[np.float64]:
+    """Return boundaries halfway between FFT bins; the outermost are 0 Hz and half the sampling rate."""
     bins = np.fft.rfftfreq(n_fft, 1 / sr)
     return np.append((bins - sr / n_fft / 2).clip(0), sr / 2)
 
 
-def _mel_borders(sr: float, n_mels: int, fmin: float, fmax: float | None) -> NDArray[np.float64]:
-    """Give borders halfway, in mel, between the centres of bands; the outermost bands reach to the ends."""
+def _compute_mel_borders(sr: float, n_mels: int, fmin: float, fmax: float | None) -> NDArray[np.float64]:
+    """Return boundaries halfway, in mel, between the band centers; the outermost are ``fmin`` and ``fmax``."""
     from librosa import mel_frequencies
 
     highest = sr / 2 if fmax is None else fmax

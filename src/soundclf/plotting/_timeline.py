@@ -1,4 +1,4 @@
-"""What a classifier hears in the course of a long recording."""
+"""Display of predictions over a long recording."""
 
 from __future__ import annotations
 
@@ -31,51 +31,54 @@ if TYPE_CHECKING:
 
 __all__ = ["TimelineDisplay"]
 
-_END, _BAR, _HEIGHT = 0.15, 0.36, 0.16  # of a row from -0.5 to 0.5: the end of its probabilities, the bars of segments
+_END, _BAR, _HEIGHT = (
+    0.15,
+    0.36,
+    0.16,
+)  # in a row from -0.5 to 0.5: end of the probabilities, position and height of bars
 
 
 class TimelineDisplay:
-    """Probabilities of classes over time, with the segments made of them, under the spectrogram of the recording.
+    """Class probabilities and segments over time, below the spectrogram of the recording.
 
     Parameters
     ----------
     starts, ends : array-like of shape (n_windows,)
-        Where windows begin and end, in seconds. Of windows that overlap, each moment shows the one whose centre is
-        nearest.
+        Start and end of each window, in seconds. Where windows overlap, the one with the nearest center is shown.
     probabilities : array-like of shape (n_windows, n_classes)
-        Of each class in each window.
+        Probability of each class in each window.
     classes : array-like of shape (n_classes,)
-        The labels, in the order of the columns.
+        Class labels, in the order of the columns.
     segments : iterable of (start, end, label), default=()
-        Where, in seconds, a class was found.
+        Detected segments, in seconds.
     spectrogram : SpectrogramDisplay, default=None
-        Of the recording.
+        Spectrogram of the recording.
     title : str, default=None
-        What is written above; by default that of the spectrogram.
+        Title of the plot; by default that of the spectrogram.
 
     Attributes
     ----------
     ax_ : matplotlib.axes.Axes
-        What probabilities and segments are drawn on.
+        Axes of the probabilities and segments.
     axes_ : list of matplotlib.axes.Axes
-        That, and before it, if there is one, that of the spectrogram.
+        All axes: that of the spectrogram, if there is one, and ``ax_``.
     figure_ : matplotlib.figure.Figure
-        What they are on.
+        Figure of the axes.
     image_ : matplotlib.collections.QuadMesh
-        The probabilities.
+        Image of the probabilities.
     colorbar_ : matplotlib.colorbar.Colorbar
-        What its colours mean.
+        Color bar of the probabilities.
     segment_bars_ : matplotlib.container.BarContainer
-        The segments.
+        Bars of the segments.
 
     Raises
     ------
     ParameterError
-        If the arrays do not belong together.
+        If the shapes of the arrays do not match.
 
     See Also
     --------
-    SpectrogramDisplay : The upper part.
+    SpectrogramDisplay : Display of the spectrogram alone.
 
     Examples
     --------
@@ -120,7 +123,7 @@ class TimelineDisplay:
                 f"(n_classes,), got the shapes {', '.join(map(str, shapes))}."
             )
         if not (self.starts < self.ends).all() or not (np.diff(self.starts) > 0).all():
-            raise ParameterError(f"{owner} needs starts that ascend, and ends after them.")
+            raise ParameterError(f"{owner} needs increasing starts, and an end after each start.")
         self.segments = [(float(start), float(end), label) for start, end, label in segments]
         known = self.classes.tolist()
         unknown = [label for _, _, label in self.segments if label not in known]
@@ -133,21 +136,21 @@ class TimelineDisplay:
 
     @classmethod
     def from_timeline(cls, timeline: Any, *, segments: Iterable[Any] | None = None, clip: Clip | None = None) -> Self:
-        """Take what :func:`soundclf.predict_timeline` gives.
+        """Create a display from a timeline.
 
         Parameters
         ----------
         timeline : Timeline
-            Its windows and probabilities are shown.
+            Timeline returned by :func:`soundclf.predict_timeline`.
         segments : iterable of Segment, default=None
-            What its ``segments`` gave; by default, what they give without parameters.
+            Segments to show; by default those of ``timeline.segments()``.
         clip : str, pathlib.Path, bytes, binary file object, ndarray or (ndarray, sr) tuple, default=None
-            The recording whose spectrogram is shown; by default the file that the timeline was made from, if it was.
+            Recording whose spectrogram is shown; by default the file that the timeline was made from, if any.
 
         Returns
         -------
         TimelineDisplay
-            Not drawn yet.
+            The display, not yet drawn.
 
         Raises
         ------
@@ -166,13 +169,13 @@ class TimelineDisplay:
         )
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Self:
-        """Draw a row for each class, darker where it is more probable, and a bar below for each segment.
+        """Draw the probabilities of each class as a row, darker if higher, with a bar for each segment below.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            Where to draw: one axes for the spectrogram, if there is one, and one for the probabilities, or one that is
-            divided between them; by default a new figure, high enough for all classes.
+            Axes to draw on: one for the spectrogram, if there is one, and one for the probabilities, or one that is
+            split; by default those of a new figure that is high enough for all classes.
 
         Returns
         -------
@@ -182,7 +185,7 @@ class TimelineDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         owner = f"{type(self).__name__}.plot"
         n = len(self.classes)
@@ -193,10 +196,10 @@ class TimelineDisplay:
         self.ax_ = self.axes_[-1]
         if self.spectrogram is not None:
             self.spectrogram.plot(self.axes_[0])
-        borders, columns = self._columns()
+        borders, columns = self._compute_columns()
         rows = np.stack([np.arange(n) - 0.5, np.arange(n) + _END], axis=1).ravel()
         self.image_ = self.ax_.pcolormesh(
-            borders, rows, _with_gaps(columns.T), cmap="Greys", vmin=0, vmax=1, rasterized=True
+            borders, rows, _insert_gaps(columns.T), cmap="Greys", vmin=0, vmax=1, rasterized=True
         )
         self.colorbar_ = self.figure_.colorbar(
             self.image_, ax=self.ax_, label="Probability", pad=0.02, aspect=8 * heights[-1]
@@ -208,7 +211,7 @@ class TimelineDisplay:
             left=[start for start, _, _ in self.segments],
             height=_HEIGHT,
             color=PRIMARY_COLOR,
-            edgecolor=PRIMARY_COLOR,  # without which a short segment of a long recording is not seen
+            edgecolor=PRIMARY_COLOR,  # keeps short segments of long recordings visible
             linewidth=1,
             label="segments",
         )
@@ -224,16 +227,16 @@ class TimelineDisplay:
             one.label_outer()
         return self
 
-    def _columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give the borders of columns in seconds, and their probabilities; NaN between windows that do not touch."""
-        centres = (self.starts + self.ends) / 2
-        halfway = (centres[:-1] + centres[1:]) / 2
+    def _compute_columns(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the boundaries of columns, in seconds, and their probabilities, with NaN between separate windows."""
+        centers = (self.starts + self.ends) / 2
+        halfway = (centers[:-1] + centers[1:]) / 2
         lefts = np.maximum(self.starts, np.append(-np.inf, halfway))
         rights = np.minimum(self.ends, np.append(halfway, np.inf))
-        return np.stack([lefts, rights], axis=1).ravel(), _with_gaps(self.probabilities)
+        return np.stack([lefts, rights], axis=1).ravel(), _insert_gaps(self.probabilities)
 
 
-def _with_gaps(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Put rows of NaN, which are drawn as nothing, between rows."""
+def _insert_gaps(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Insert rows of NaN, which are not drawn, between rows."""
     gaps = np.full_like(rows, np.nan)
     return np.stack([rows, gaps], axis=1).reshape(-1, rows.shape[1])[:-1]

@@ -1,4 +1,4 @@
-"""The samples of a clip over time."""
+"""Display of a waveform."""
 
 from __future__ import annotations
 
@@ -22,38 +22,38 @@ _MARKED = 200  # samples up to which each is marked
 
 
 class WaveformDisplay:
-    """The samples of a clip over time, an axis for each channel.
+    """Waveform of a clip, with one axes per channel.
 
     A long clip is drawn as an envelope, as :func:`librosa.display.waveshow` does; zooming in shows samples.
 
     Parameters
     ----------
     samples : ndarray of shape (n,) or (channels, n)
-        Float samples.
+        Samples, as floats.
     sr : number > 0 [scalar]
-        Their sampling rate in Hz.
+        Sampling rate, in Hz.
     title : str, default=None
-        What is written above.
+        Title of the plot.
 
     Attributes
     ----------
     axes_ : list of matplotlib.axes.Axes
-        One for each channel.
+        One axes per channel.
     figure_ : matplotlib.figure.Figure
-        What they are on.
+        Figure of the axes.
     waves_ : list of librosa.display.AdaptiveWaveplot
-        What is drawn of each channel: ``steps``, a line through the samples, and ``envelope``, which is what is seen of
-        more than 11,025 samples.
+        Waveform of each channel: ``steps``, a line through the samples, and ``envelope``, which is shown for more than
+        11,025 samples.
 
     Raises
     ------
     AudioError
-        If the samples cannot be used, with the reason.
+        If the samples are invalid, with the reason.
 
     See Also
     --------
-    SpectrogramDisplay : The spectrum over time.
-    ClipPlayer : Waveform and spectrogram beside a player, in a notebook.
+    SpectrogramDisplay : Spectrogram of a clip.
+    ClipPlayer : Waveform and spectrogram with an audio player, in a notebook.
 
     Examples
     --------
@@ -75,19 +75,19 @@ class WaveformDisplay:
 
     @classmethod
     def from_clip(cls, clip: Clip, *, sr: float = 22050, duration: float | None = None) -> Self:
-        """Read a clip as it is: at its own rate, with all its channels.
+        """Read a clip at its own sampling rate, with all its channels.
 
-        Of a clip of more than four million samples a channel, the one farthest from zero stands for as many as are
-        needed to have no more than that, and ``sr`` is their rate; a long recording is read block by block.
+        A clip with more than 2**22 samples per channel is reduced to the samples of largest magnitude in equal
+        intervals, and ``sr`` is the rate of these samples; a long recording is read block by block.
 
         Parameters
         ----------
         clip : str, pathlib.Path, bytes, binary file object, ndarray or (ndarray, sr) tuple
             As for :func:`soundclf.load_clip`.
         sr : number > 0 [scalar], default=22050
-            Sampling rate in Hz of an array that comes without one.
+            Sampling rate of an array passed without one, in Hz.
         duration : float > 0, default=None
-            How much to read from the start, in seconds. None reads everything.
+            Length to read from the start, in seconds. None reads the entire clip.
 
         Returns
         -------
@@ -102,12 +102,12 @@ class WaveformDisplay:
         return cls(*compute_peak_samples(clip, sr, duration), title=get_file_name(clip))
 
     def plot(self, ax: Axes | Sequence[Axes] | None = None) -> Self:
-        """Draw the samples.
+        """Draw the waveform.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes or sequence of them, default=None
-            Where to draw: one axes for each channel, or one that is divided between them; by default a new figure.
+            Axes to draw on: one per channel, or one that is split; by default those of a new figure.
 
         Returns
         -------
@@ -117,7 +117,7 @@ class WaveformDisplay:
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         owner = f"{type(self).__name__}.plot"
         n_channels, n_samples = self.samples.shape
