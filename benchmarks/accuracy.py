@@ -7,8 +7,8 @@ Run from the project's folder, with the real recordings that ``SOUNDCLF_DATA`` n
     python -m benchmarks.accuracy plot accuracy.json price.json accuracy.png
     python -m benchmarks.accuracy ablation                                  # half an hour
 
-``official`` are ESC-10's own five folds. ``ablation`` never sees them: for every official fold it trains without it and
-without the next one, which then judges.
+``official`` are ESC-10's own five folds. ``ablation`` does not use them as test data: for each official fold, it trains
+without that fold and the next one, and evaluates on the next one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _conv(features: dict[str, Any] | None = None, **settings: Any) -> Any:
 
 
 def ingredients() -> dict[str, Any]:
-    """Give every pipeline of the ablation by its name."""
+    """Return the pipelines of the ablation by name."""
     moments = {"statistics": ("mean", "std", "min", "max", "median")}
     more = {"statistics": ("mean", "std", "min", "max", "median", "skewness", "kurtosis")}
     alone = {"shift": False, "gain": 0.0, "band_mask": 0.0, "time_mask": 0.0, "mixup": 0.0, "label_smoothing": 0.0}
@@ -121,7 +121,7 @@ def remembering(classifier: Any, folder: str) -> Any:
 
 
 def run(classifiers: list[Any], splits: list[tuple[np.ndarray, np.ndarray]], pool: Any, folder: str) -> np.ndarray:
-    """Give accuracy and seconds ``(n_classifiers, n_splits, 2)``."""
+    """Return accuracy and seconds, of shape (n_classifiers, n_splits, 2)."""
     sounds = load_esc50(DATA / "esc10")
     X, y = np.array(sounds.data), np.array(sounds.target)
     tasks = [(remembering(c, folder), X, y, *split) for c in classifiers for split in splits]

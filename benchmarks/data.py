@@ -25,7 +25,7 @@ def tiled(paths: list[str], n: int) -> list[str]:
 
 
 def wav_clips() -> list[str]:
-    """Give the 15 clips of UrbanSound8K."""
+    """Return the 15 clips of UrbanSound8K."""
     return _some(sorted((DATA / "UrbanSound8K" / "audio").glob("fold*/*.wav")))
 
 
@@ -34,7 +34,7 @@ def wav_clips_16_bit() -> list[str]:
 
 
 def ogg_clips() -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Give ESC-10's paths, labels and folds."""
+    """Return ESC-10's paths, labels and folds."""
     paths = _some(sorted((DATA / "esc10").glob("[0-9]*/*.ogg")))
     labels = np.array([Path(path).parent.name[6:] for path in paths])
     return paths, labels, np.array([int(Path(path).name[0]) for path in paths])
@@ -42,6 +42,6 @@ def ogg_clips() -> tuple[list[str], np.ndarray, np.ndarray]:
 
 @cache
 def tutorial_split() -> list[np.ndarray]:
-    """Give X_train, X_test, y_train and y_test as the tutorial splits the published features."""
+    """Return X_train, X_test, y_train and y_test of the tutorial's split of the published features."""
     published = np.load(DATA / "UrbanSound8K" / "mfcc40_mean_kaiser_fast.npz", allow_pickle=False)
     return train_test_split(published["X"], published["y"], test_size=0.2, random_state=0)

@@ -41,7 +41,7 @@ CANDIDATES = {
 
 
 def load(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give features, labels and folds."""
+    """Return features, labels and folds."""
     if name == "esc10":
         paths = sorted((DATA / "esc10").glob("[0-9]*/*.ogg"))
         X = MFCCMeanTransformer(n_jobs=-1).transform(paths)

@@ -128,8 +128,8 @@ def audioflux(quick: bool) -> Work:
     return loop(means, wav, quick)
 
 
-def lots_of_frames(y: np.ndarray) -> Iterator[np.ndarray]:
-    """Give copies of a clip's centred frames, 32 at a time."""
+def make_frame_batches(y: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield copies of a clip's centered frames in batches of 32."""
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(y, N_FFT // 2), N_FFT)[::HOP]
     for start in range(0, len(frames), 32):
         yield frames[start : start + 32].copy()
@@ -140,7 +140,7 @@ def bare_parts(quick: bool) -> Work:
     paths = wav_16_bit(quick)
     decoded = {path: soundfile.read(path, dtype="float32", always_2d=True) for path in set(paths)}
     mono = {path: (samples.mean(axis=1), sr) for path, (samples, sr) in decoded.items()}
-    lots = {path: list(lots_of_frames(soxr.resample(y, sr, SR))) for path, (y, sr) in mono.items()}
+    batches = {path: list(make_frame_batches(soxr.resample(y, sr, SR))) for path, (y, sr) in mono.items()}
 
     def work() -> dict:
         times = [time.perf_counter()]
@@ -151,7 +151,7 @@ def bare_parts(quick: bool) -> Work:
             soxr.resample(*mono[path], SR)
         times.append(time.perf_counter())
         for path in paths:
-            for frames in lots[path]:
+            for frames in batches[path]:
                 rfft(frames, axis=1)
         times.append(time.perf_counter())
         return {"n": len(paths), "parts": np.diff(times).tolist()}
@@ -198,7 +198,7 @@ def run(options: Options) -> list[Section]:
             "numbers differ from librosa's.",
             comparison({name: ms[name] for name in wavs}, "ms per clip"),
             f"**WAV, 16 bit.** {n_bits} clips: those of 16-bit PCM. `bare parts` reads the files as int16, resamples "
-            "mono float32 samples from memory (soxr HQ) and transforms float32 frames from memory in lots of 32 "
+            "mono float32 samples from memory (soxr HQ) and transforms float32 frames from memory in batches of 32 "
             "(`scipy.fft.rfft`), each for all clips; the limits are its three parts.",
             comparison({name: ms[name] for name in bits}, "ms per clip", "soundclf (16 bit)"),
             f"**Ogg Vorbis.** {n_ogg} clips of ESC-10, 5 s each, mono.",
@@ -216,7 +216,7 @@ def run(options: Options) -> list[Section]:
 
 
 def side_by_side(options: Options) -> Section:
-    """Compare two threads with one, and tell runs by how far apart the two cores were."""
+    """Compare two threads with one, grouped by the latency between the two cores."""
     many = replace(options, rounds=6 * options.rounds)
     answers = race("extraction", [ONE, TWO, PROCESSES], many, one_thread=True)
     rows, goals = [], []

@@ -113,7 +113,7 @@ def draw(times: dict[str, list[float]], peaks: dict[str, list[float]], sizes: di
 
 
 def growth_of(values: Sequence[float], numbers: Sequence[int]) -> float:
-    """Give the exponent of growth between the two largest sizes: 1 is in proportion."""
+    """Return the exponent of growth between the two largest sizes; 1 is linear."""
     return float(np.log(values[-1] / values[-2]) / np.log(numbers[-1] / numbers[-2]))
 
 

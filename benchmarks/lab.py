@@ -42,7 +42,7 @@ class Contender:
     def __init__(self, group: str, name: str, *, quick: bool, one_thread: bool = False):
         self.what = f"{group}: {name}"
         command = [sys.executable, "-m", "benchmarks.worker", group, name, *(["--quick"] if quick else [])]
-        # TensorFlow talks a lot, so what children say is shown only if they fail.
+        # TensorFlow is verbose, so the output of children is shown only if they fail.
         self._words = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
@@ -81,7 +81,7 @@ class Contender:
 
 
 def pause() -> None:
-    """Wait for what ran before to fall asleep, and note how many cores are busy although nothing of ours runs."""
+    """Wait for earlier processes to become idle, and record how many cores other processes use."""
     stat = Path("/proc/stat")  # counts hundredths of a second of all cores, other containers included
 
     def busy() -> int:
@@ -96,9 +96,9 @@ def pause() -> None:
 
 
 def round_trip(n: int = 500, times: int = 20) -> float | None:
-    """Give the nanoseconds that a byte takes from one core to another and back, at best; None where that is not known.
+    """Return the minimum round-trip time of a byte between two cores, in ns; None if it cannot be measured.
 
-    They tell whether two cores share a cache. On a virtual machine that can change from second to second.
+    It shows whether the cores share a cache, which can change from second to second on a virtual machine.
     """
     if not hasattr(os, "fork") or (os.cpu_count() or 1) < 2:
         return None

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.fft import rfft
 
 from .data import tiled, wav_clips
-from .extraction import SR, lots_of_frames, samples_of
+from .extraction import SR, make_frame_batches, samples_of
 from .lab import Options, race
 from .report import Goal, Section, comparison, ratio
 
@@ -33,8 +33,8 @@ def ours(quick: bool) -> Callable[[], dict]:
 
 
 def bare(quick: bool) -> Callable[[], dict]:
-    clips = [list(lots_of_frames(y)) for y in samples(quick)[:15]]
-    return over(lambda lots: [rfft(frames, axis=1) for frames in lots], clips * (1 if quick else 10))
+    clips = [list(make_frame_batches(y)) for y in samples(quick)[:15]]
+    return over(lambda batches: [rfft(frames, axis=1) for frames in batches], clips * (1 if quick else 10))
 
 
 def theirs(quick: bool) -> Callable[[], dict]:
@@ -54,7 +54,7 @@ def run(options: Options) -> list[Section]:
         [
             f"{answers['soundclf'][0]['n']} clips of UrbanSound8K as mono float32 samples at 22,050 Hz, one thread: "
             "`soundclf.features.mfcc_mean(y, sr=22050, n_mfcc=40)`, nothing but the FFTs it needs (`scipy.fft.rfft` of "
-            "float32 frames that lie ready, in lots of 32), and `librosa.feature.mfcc(...).mean(axis=1)`.",
+            "precomputed float32 frames, in batches of 32), and `librosa.feature.mfcc(...).mean(axis=1)`.",
             comparison(ms, "ms per clip"),
         ],
         [

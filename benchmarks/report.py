@@ -71,7 +71,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> float | None:
-    """Give the ratio of the medians, if both were measured."""
+    """Return the ratio of the medians, if both were measured."""
     return statistics.median(values) / statistics.median(others) if values and others else None
 
 
@@ -93,7 +93,7 @@ def comparison(figures: dict[str, Sequence[float]], unit: str, base: str = "soun
 
 
 def machine(command: str) -> str:
-    """Tell what the figures were measured on."""
+    """Describe the machine and the versions of packages."""
     versions = {"Python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -22,7 +22,7 @@ class LibrosaMeans(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X):
-        """Give a row for every path."""
+        """Return a row for each path."""
         return np.array([librosa_means(path) for path in X])
 
     def __sklearn_is_fitted__(self):

@@ -19,7 +19,7 @@ N_MFCC = [20, 40]
 
 
 def count_decodes() -> list[int]:
-    """Count, from now on, the files that soundfile opens to decode; whoever asks for them."""
+    """Count the files that soundfile opens from now on, regardless of the caller."""
     count = [0]
     real = soundfile.SoundFile.__init__
 

@@ -79,7 +79,7 @@ def serve(quick: bool) -> Callable[..., dict]:
         }
 
         def requests(n_threads: int) -> float:
-            """Give the one-row requests per second that threads get answered."""
+            """Return the throughput of threads, in one-row requests per second."""
             with ThreadPoolExecutor(n_threads) as pool:
                 return sum(1 / seconds for seconds in pool.map(per_call, [calls["row"]] * n_threads, repeat(at_least)))
 

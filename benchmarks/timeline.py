@@ -112,7 +112,7 @@ CONTENDERS = {"write": write, "fit": fit, "predict_timeline": predict, "predict_
 
 
 def near(times: np.ndarray, others: np.ndarray) -> float:
-    """Give the share of times that have one of the others within a hop."""
+    """Return the fraction of times that are within a hop of one of the others."""
     if not len(times) or not len(others):
         return 0.0
     others = np.concatenate([[-np.inf], np.sort(others), [np.inf]])
@@ -120,7 +120,7 @@ def near(times: np.ndarray, others: np.ndarray) -> float:
     return float((np.minimum(others[after] - times, times - others[after - 1]) <= HOP + 1e-6).mean())
 
 
-def judge(edges: np.ndarray, labels: np.ndarray, segments: list, first: float, last: float) -> list[str]:
+def compute_shares(edges: np.ndarray, labels: np.ndarray, segments: list, first: float, last: float) -> list[str]:
     """Compare segments with the known order, between two times."""
     changes = edges[1:-1][labels[1:] != labels[:-1]]
     borders = np.unique([at for start, end, _, _ in segments for at in (start, end)])
@@ -128,9 +128,14 @@ def judge(edges: np.ndarray, labels: np.ndarray, segments: list, first: float, l
     starts = np.array([start for start, *_ in segments])
     grid = np.arange(first, last, 0.05)
     at = np.searchsorted(starts, grid, side="right") - 1
-    heard = [segments[i][2] if i >= 0 and segments[i][1] > t else None for i, t in zip(at, grid, strict=True)]
-    right = np.array(heard, dtype=object) == labels[np.searchsorted(edges, grid, side="right") - 1]
-    shares = (near(known, borders), near(found, changes), right.mean(), np.mean([label is not None for label in heard]))
+    predicted = [segments[i][2] if i >= 0 and segments[i][1] > t else None for i, t in zip(at, grid, strict=True)]
+    correct = np.array(predicted, dtype=object) == labels[np.searchsorted(edges, grid, side="right") - 1]
+    shares = (
+        near(known, borders),
+        near(found, changes),
+        correct.mean(),
+        np.mean([label is not None for label in predicted]),
+    )
     return [f"{len(known):,}", f"{len(found):,}", *(f"{share:.1%}" for share in shares)]
 
 
@@ -154,7 +159,7 @@ def run(options: Options) -> list[Section]:
         [
             f"{hours:g} hours of ESC-10's clips in random order, 44.1 kHz mono, 16-bit WAV: in the first half those of "
             f"the folds that the model was trained on, in the second those of fold {HELD_OUT}, of which it classifies "
-            f"{fitted['accuracy']:.1%} rightly clip by clip. `make_pipeline(MFCCMeanTransformer(), "
+            f"{fitted['accuracy']:.1%} correctly clip by clip. `make_pipeline(MFCCMeanTransformer(), "
             "DenseAudioClassifier(random_state=0))`, windows of 4 s every second; one run each in a fresh process, "
             "threads as the libraries choose. Times are without imports and loading, peak memory is that of the "
             f"process. `predict_stream` gets blocks of {BLOCK} samples.",
@@ -171,15 +176,15 @@ def run(options: Options) -> list[Section]:
             f"and end {'where' if live['same'] else 'elsewhere than'} the timeline's do; the largest difference of a "
             f"probability is {live['difference']:.1e}.",
             "Borders: changes from a class to another in the known order, and starts and ends of segments with the "
-            "default thresholds; a change is found, and a border right, if one of the others lies within a hop. Many "
+            "default thresholds; a change is found, and a border correct, if one of the others lies within a hop. Many "
             "clips are a short sound followed by silence.",
             table(
-                ["", "changes", "found", "borders of segments", "right", "time labelled", "and rightly"],
+                ["", "changes", "found", "borders of segments", "correct", "time labeled", "correctly"],
                 [
                     [name, *(cells[i] for i in (0, 2, 1, 3, 5, 4))]
                     for name, cells in (
-                        ("clips trained on", judge(edges, labels, whole["segments"], 0.0, half)),
-                        ("clips not heard", judge(edges, labels, whole["segments"], half, edges[-1])),
+                        ("training clips", compute_shares(edges, labels, whole["segments"], 0.0, half)),
+                        ("unseen clips", compute_shares(edges, labels, whole["segments"], half, edges[-1])),
                     )
                 ],
             ),

@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def memory(field: str) -> float:
-    """Give a figure of this process' memory in MiB: VmHWM is its peak, VmRSS what it holds now.
+    """Return a memory figure of this process, in MiB: VmHWM is its peak, VmRSS its current size.
 
     Where there is no /proc, both are the peak. On Linux, that of getrusage also counts the process this one was
     started from.

@@ -1,4 +1,4 @@
-"""The benchmarks run; what they measure is no test."""
+"""Check that the benchmarks run; their results are not tested."""
 
 from __future__ import annotations
 
