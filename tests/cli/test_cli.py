@@ -488,7 +488,7 @@ def test_evaluate_escapes_names(sounds, tmp_path):
 
 def test_evaluate_for_other_programs(sounds):
     told = strict_json(run("evaluate", sounds, "--preset", "fast", "--folds", r"-\d*(\d)-", "--json").stdout)
-    assert told["splitting"] == "the data set's own folds"
+    assert told["cv_description"] == "the data set's own folds"
     assert told["test_clips"] == [12] * 4
     assert np.sum(told["confusion_matrix"]) == told["clips"] == 48
     assert np.trace(told["confusion_matrix"]) / 48 == pytest.approx(told["accuracy"]["pooled"])

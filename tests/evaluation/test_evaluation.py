@@ -95,7 +95,7 @@ def test_scores_are_those_of_scikit_learn(rows):
     assert (result.n_train.tolist(), result.n_test.tolist()) == ([90] * 4, [30] * 4)
     assert (result.fit_time > 0).all()
     assert (result.predict_time > 0).all()
-    assert result.splitting == "the data set's own folds"
+    assert result.cv_description == "the data set's own folds"
     assert result.n_recordings == 24
 
 
@@ -298,7 +298,7 @@ def test_a_splitter_that_is_not_scikit_learns(rows):
     assert find_leaks(rows["groups"], ByRecording()).tolist() == []
     result = judged(rows, cv=ByRecording())
     assert len(result.n_test) == 24
-    assert result.splitting == "the splits passed (ByRecording)"
+    assert result.cv_description == "the splits passed (ByRecording)"
 
 
 def test_no_groups_no_leaks():
@@ -403,7 +403,7 @@ def test_many_leaks_of_the_data_sets_own_folds_are_warned_of(rows):
     dataset = {**rows, "cv": KFold(5, shuffle=True, random_state=0)}
     with pytest.warns(LeakWarning, match="24 recordings have clips on both sides"):
         result = judged(dataset)
-    assert "on both sides of a split: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and others." in str(result)
+    assert "on both sides of a split: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 14 more." in str(result)
 
 
 @pytest.mark.parametrize("change", [lambda y: np.r_[y, y], lambda y: y[:100]], ids=["more", "fewer"])
@@ -419,7 +419,7 @@ def test_folds_of_other_clips_are_refused(rows, change):
 def test_classes_without_a_training_clip_are_named(rows):
     target = np.where(rows["groups"] == rows["groups"][0], "rare", np.asarray(rows["target"]).astype(str))
     result = judged({**without(rows, "cv"), "target": target})
-    assert [label for _, label in result.unlearned] == ["rare"]
+    assert [label for _, label in result.missing_classes] == ["rare"]
     assert "Classes without a training clip, which cannot be right: 1, the first of them 'rare' in split" in str(result)
 
 
@@ -431,7 +431,7 @@ def test_folds_of_our_own_keep_recordings_whole(rows, cv):
     n = 5 if cv is None else 4
     expected = StratifiedGroupKFold(n, shuffle=True, random_state=0).split(rows["data"], rows["target"], rows["groups"])
     np.testing.assert_array_equal(result.positions, np.concatenate([test for _, test in expected]))
-    assert result.splitting == f"{n} folds in proportion of the classes that keep recordings whole"
+    assert result.cv_description == f"{n} folds in proportion of the classes that keep recordings whole"
     assert result.leaks.tolist() == []
     assert "No recording is on both sides of a split." in str(result)
 

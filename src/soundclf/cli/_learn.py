@@ -188,7 +188,7 @@ def _figure(figures: dict[str, Any]) -> str:
     heard = "clips of recordings that it had not heard" if known else "clips that it had not heard"
     return (
         f"Accuracy on {heard}: {figures['accuracy']['pooled']:.3f} ({low:.3f} to {high:.3f}; {figures['clips']:,} "
-        f"clips of {len(figures['classes'])} classes, split by {figures['splitting']})"
+        f"clips of {len(figures['classes'])} classes, split by {figures['cv_description']})"
     )
 
 

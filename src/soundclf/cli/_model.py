@@ -133,7 +133,8 @@ def _report(report: Any) -> Iterator[tuple[str, str]]:
                 low, high = figures[name]["interval"]
                 text = f"{figures[name]['pooled']:.3f} ({low:.3f} to {high:.3f})"
                 lines.append(("judged", f"{name.replace('_', ' ')} {text}, preset {figures['preset']}"))
-            lines.append(("", f"split by {figures['splitting']}"))
+            cv = figures["cv_description" if "cv_description" in figures else "splitting"]  # files of format 1
+            lines.append(("", f"split by {cv}"))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):  # it is not of soundclf train
         lines = [("report", format_json(report))]
     yield from lines

@@ -33,7 +33,7 @@ def summarize(result: Any, preset: str, random_state: int) -> dict[str, Any]:
         "soundclf": __version__,
         "clips": len(result.y_true),
         "recordings": result.n_recordings,
-        "splitting": result.splitting,
+        "cv_description": result.cv_description,
         "confidence_level": result.confidence_level,
         **{
             name: {
@@ -65,7 +65,7 @@ def summarize(result: Any, preset: str, random_state: int) -> dict[str, Any]:
         "confusion_matrix": matrix.tolist(),
         "recordings_on_both_sides": len(result.leaks),
         "sounds_on_both_sides": len(result.duplicates),
-        "unlearned": [{"split": split + 1, "label": label} for split, label in result.unlearned],
+        "missing_classes": [{"split": split + 1, "label": label} for split, label in result.missing_classes],
     }
 
 

@@ -234,7 +234,7 @@ class _Job:
     y: np.ndarray
     groups: np.ndarray | None
     splits: list[tuple[np.ndarray, np.ndarray]]
-    splitting: str
+    cv_description: str
     leaks: np.ndarray
     duplicates: list[list[int]]
 
@@ -256,10 +256,10 @@ class _Job:
             kind: Any = StratifiedKFold if groups is None else StratifiedGroupKFold
             splitter = kind(n_splits, shuffle=True, random_state=random_state)
             whole = ", no recordings being known" if groups is None else " that keep recordings whole"
-            splitting = f"{n_splits} folds in proportion of the classes{whole}"
+            cv_description = f"{n_splits} folds in proportion of the classes{whole}"
         else:
             splitter = check_cv(check_splits(chosen, "cv"), y, classifier=True)
-            splitting = "the data set's own folds" if cv is None else f"the splits passed ({type(cv).__name__})"
+            cv_description = "the data set's own folds" if cv is None else f"the splits passed ({type(cv).__name__})"
         n_described = len(getattr(splitter, "test_fold", y))
         if n_described != len(y):
             raise ValueError(f"cv describes {n_described:,} clips, and the data set has {len(y):,}")
@@ -276,7 +276,7 @@ class _Job:
             if any(np.isin(positions, train).any() and np.isin(positions, test).any() for train, test in splits)
         ]
         warn_leaks(leaks, on_both_sides, groups, splits, own=own is not None and (cv is None or cv is own))
-        return cls(X, y, groups, splits, splitting, leaks, on_both_sides)
+        return cls(X, y, groups, splits, cv_description, leaks, on_both_sides)
 
     def evaluate(
         self,
@@ -326,13 +326,13 @@ class _Job:
             predict_time=np.array(predict_time),
             n_recordings=None if self.groups is None else len(np.unique(recordings)),
             leaks=self.leaks,
-            unlearned=[
+            missing_classes=[
                 (i, label)
                 for i, (train, test) in enumerate(self.splits)
                 for label in np.setdiff1d(self.y[test], self.y[train]).tolist()
             ],
             duplicates=self.duplicates,
-            splitting=self.splitting,
+            cv_description=self.cv_description,
         )
 
     def _by_split(self, predicted: Sequence[np.ndarray]) -> dict[str, NDArray[np.float64]]:

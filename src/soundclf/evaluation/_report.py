@@ -77,7 +77,7 @@ def _confusion(result: Any) -> list[list[str]]:
 
 def _notes(result: Any) -> list[str]:
     recordings = "" if result.n_recordings is None else f" from {result.n_recordings} recordings"
-    notes = [f"{len(result.y_true)} test clips{recordings}, split by {result.splitting}."]
+    notes = [f"{len(result.y_true)} test clips{recordings}, split by {result.cv_description}."]
     if result.n_recordings is None:
         notes.append("No recordings are known: the interval takes every clip for one, and leaks cannot be told.")
     elif len(result.leaks):
@@ -91,10 +91,10 @@ def _notes(result: Any) -> list[str]:
             f"{sounds} on both sides of a split under different names, such as clips "
             f"{format_list(result.duplicates[0])}."
         )
-    if result.unlearned:
-        split, label = result.unlearned[0]
+    if result.missing_classes:
+        split, label = result.missing_classes[0]
         notes.append(
-            f"Classes without a training clip, which cannot be right: {len(result.unlearned)}, the first of them "
+            f"Classes without a training clip, which cannot be right: {len(result.missing_classes)}, the first of them "
             f"{label!r} in split {split + 1}."
         )
     if result.calibration_error is not None:

@@ -60,9 +60,9 @@ class Evaluation:
     duplicates : list of list of int
         Positions of identical sounds that stand on both sides of a split, see
         :func:`soundclf.evaluation.find_duplicates`.
-    unlearned : list of (int, label)
+    missing_classes : list of (int, label)
         Classes that a split tests and has no training clip of, with the split, counted from 0.
-    splitting : str
+    cv_description : str
         What the clips were split by.
 
     References
@@ -99,8 +99,8 @@ class Evaluation:
     n_recordings: int | None
     leaks: np.ndarray
     duplicates: list[list[int]]
-    unlearned: list[tuple[int, Any]]
-    splitting: str
+    missing_classes: list[tuple[int, Any]]
+    cv_description: str
 
     def __str__(self) -> str:
         return _report.format_evaluation_text(self)
