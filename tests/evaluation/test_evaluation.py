@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import shutil
 import warnings
@@ -32,6 +33,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from soundclf import DenseAudioClassifier, LeakWarning, MFCCMeanTransformer, ParameterError
+from soundclf.datasets import check_clips
 from soundclf.evaluation import compare, cross_validate_clips, find_duplicates, find_leaks
 
 SR = 22050
@@ -471,6 +473,33 @@ def test_the_same_sound_under_other_names(tones, tmp_path):
     for n_jobs in (None, 3):
         assert find_duplicates(clips, n_jobs=n_jobs) == [[0, 3, 6, 8], [4, 9]]
     assert find_duplicates(np.array([str(clips[0]), str(clips[6])])) == [[0, 1]]
+
+
+def test_equal_audio_in_every_form(tones, tmp_path):
+    sound = np.stack([tones[0][0], tones[0][1]], axis=1)
+    samples = (sound * 2**15).astype(np.int16)
+    for name in ("a.wav", "a.flac", "a.aiff"):
+        soundfile.write(tmp_path / name, samples, 16000)
+    pair = (samples.T / np.float32(2**15), 16000)
+    encoded = [(tmp_path / name).read_bytes() for name in ("a.wav", "a.flac")]
+    clips = [tmp_path / "a.wav", tmp_path / "a.flac", str(tmp_path / "a.aiff"), *encoded, io.BytesIO(encoded[1]), pair]
+    assert find_duplicates([*clips, (pair[0], 8000)]) == [[0, 1, 2, 3, 4, 5, 6]]
+    assert check_clips({"data": [*clips, (pair[0], 8000)]}).duplicates == [[0, 1, 2, 3, 4, 5, 6]]
+
+
+def test_silent_clips_are_no_duplicates_and_no_leak(tones):
+    rng = np.random.default_rng(0)
+    dithered = rng.integers(-1, 2, 4000).astype(np.float32) / 2**15
+    silent = [(np.zeros(4000), SR), (np.zeros(4000), SR), (dithered, SR), (dithered, SR), (np.full(4000, 0.5), SR)] * 2
+    assert find_duplicates(silent) == []
+    found = check_clips({"data": silent})
+    assert (found.duplicates, found.silent.all()) == ([], True)
+    loud = [(y, SR) for y in tones[0]]
+    clf = make_pipeline(MFCCMeanTransformer(), LogisticRegression(max_iter=5000))
+    dataset = {"data": [*loud, *silent], "target": [*tones[1], *[tones[1][0]] * len(silent)]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", LeakWarning)
+        assert judged(dataset, clf, cv=4).duplicates == []
 
 
 @pytest.mark.parametrize("form", [np.array, list, lambda X: pytest.importorskip("pandas").DataFrame(X), tuple])

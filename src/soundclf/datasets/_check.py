@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,13 +15,13 @@ from numpy.typing import NDArray
 from .._utils.parallel import run_parallel
 from .._utils.text import format_count, format_table
 from .._utils.validation import BOOLEAN, N_JOBS, NONE, Rule, check_params, integer_in
-from ..audio import check_path, open_channels, resample_blocks
+from ..audio import Fingerprint, check_path, open_channels, resample_blocks
 from ..exceptions import AudioError
 from ..transformers import detect_input_kind
 
 __all__ = ["ClipCheck", "check_clips"]
 
-_RATE = 22050  # Hz at which sounds are compared, as by find_duplicates
+_RATE = 22050  # Hz, the default rate of transformers
 _SILENT = 1e-4  # of full scale: what dithered silence of 16 bits stays below
 _IN_A_ROW = 3  # samples at full scale that make a clipped place
 _LISTED = 10  # clips of a kind that a text names
@@ -63,8 +62,8 @@ class ClipCheck:
     clipped : ndarray of shape (n_clips,), int
         In how many places three or more samples of a channel in a row are at full scale.
     duplicates : list of list of int
-        For each sound that occurs more than once, its positions, as :func:`soundclf.evaluation.find_duplicates` gives
-        them.
+        For each sound that occurs more than once, its positions, as :func:`soundclf.evaluation.find_duplicates` returns
+        them; silent clips are listed in ``silent`` alone.
 
     Examples
     --------
@@ -177,7 +176,9 @@ def check_clips(dataset: Mapping[str, Any], *, n_jobs: int | None = None, verbos
     heard = [found.get(position, _Heard()) for position in range(len(clips))]
     sounds: dict[bytes, list[int]] = {}
     for position in sorted(found):
-        sounds.setdefault(found[position].sum, []).append(position)
+        fingerprint = found[position].fingerprint
+        if fingerprint is not None:
+            sounds.setdefault(fingerprint, []).append(position)
     return ClipCheck(
         clips=np.array([*clips, None], dtype=object)[:-1],  # None keeps NumPy from looking into the clips
         target=target,
@@ -210,7 +211,7 @@ class _Heard:
     peak: float = np.nan
     silent: bool = False
     clipped: int = 0
-    sum: bytes = b""
+    fingerprint: bytes | None = None
 
 
 def _heard(position: int, clip: Any) -> _Heard | AudioError:
@@ -219,9 +220,11 @@ def _heard(position: int, clip: Any) -> _Heard | AudioError:
         with open_channels(clip) as (rate, blocks):
             kind, subtype = _format_of(clip)
             levels = _Levels(127 / 128 if subtype in ("PCM_S8", "PCM_U8") else 32767 / 32768)
-            digest = hashlib.sha256()
-            for block in resample_blocks(rate, levels.mixed(blocks), _RATE, "soxr_hq"):
-                digest.update(np.ascontiguousarray(block).data)
+            for _ in resample_blocks(rate, iter([np.zeros(64, np.float32)]), _RATE, "soxr_hq"):
+                pass  # a rate that transformers cannot resample makes the clip unusable
+            fingerprint = Fingerprint()
+            for block in levels.mixed(blocks):
+                fingerprint.update(block)
     except AudioError as error:
         return AudioError(error.reason, error.clip, position)
     except TypeError as error:
@@ -234,7 +237,7 @@ def _heard(position: int, clip: Any) -> _Heard | AudioError:
         peak=float(np.maximum(levels.high, -levels.low).max()),
         silent=bool((levels.high - levels.low <= 2 * _SILENT).all()),
         clipped=levels.clipped,
-        sum=digest.digest(),
+        fingerprint=None if fingerprint.is_silent else fingerprint.compute_digest(rate),
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 from .._utils.parallel import run_parallel
 from .._utils.text import format_list
 from .._utils.validation import check_groups
-from ..audio import stream_clip
+from ..audio import Fingerprint, open_mono
 from ..exceptions import AudioError, LeakWarning
 from ..transformers import detect_input_kind
 
@@ -93,13 +92,15 @@ def take_rows(values: np.ndarray, part: Any) -> np.ndarray:
 def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
     """Find identical audio under different names.
 
-    Clips are compared sample by sample as they sound at 22,050 Hz in mono: a copy is found in another folder, under
-    another name, or converted without loss to another format. Clips that cannot be decoded equal nothing.
+    Clips are identical if their samples, mixed down to mono, and their sampling rates are equal: a copy is found in
+    another folder, under another name, or converted without loss to another format. Clips that cannot be decoded equal
+    nothing, and neither do silent clips, whose samples differ by at most 2e-4 of full scale: they are equal by chance
+    and reveal nothing about each other.
 
     Parameters
     ----------
     X : sequence of clips, or array-like of shape (n_clips, n_features)
-        Clips as for a transformer; or rows of numbers, which are compared as they are.
+        Clips as for a transformer; or rows of numbers, which are compared as they are, silent or not.
     n_jobs : int, default=None
         Number of threads over clips, as for a transformer.
 
@@ -116,37 +117,45 @@ def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
     >>> find_duplicates([(tone, 22050), (noise, 22050), (tone, 22050)])
     [[0, 2]]
     """
-    seen: dict[bytes, list[int]] = {}
-    sums: dict[int, bytes] = {}
+    fingerprints: dict[int, bytes] = {}
 
-    def keep(position: int, result: bytes | None) -> bool:
-        if result is not None:
-            sums[position] = result
+    def save_fingerprint(position: int, fingerprint: bytes | None) -> bool:
+        if fingerprint is not None:
+            fingerprints[position] = fingerprint
         return True
 
     if getattr(X, "ndim", 1) == 2 or (len(X) and detect_input_kind(X) == "samples"):
-        run_parallel(_sum_of_row, list(np.asarray(X)), keep, n_jobs)
+        run_parallel(_compute_row_key, list(np.asarray(X)), save_fingerprint, n_jobs)
     else:
-        run_parallel(_sum_of_clip, list(X if isinstance(X, list | tuple) else np.asarray(X)), keep, n_jobs)
-    for position in sorted(sums):
-        seen.setdefault(sums[position], []).append(position)
-    return [positions for positions in seen.values() if len(positions) > 1]
+        clips = list(X if isinstance(X, list | tuple) else np.asarray(X))
+        run_parallel(_compute_fingerprint, clips, save_fingerprint, n_jobs)
+    return group_equal(fingerprints)
 
 
-def _sum_of_row(position: int, row: np.ndarray) -> bytes:
+def group_equal(fingerprints: Mapping[int, bytes]) -> list[list[int]]:
+    """Return the positions of each fingerprint that occurs more than once, ascending."""
+    groups: dict[bytes, list[int]] = {}
+    for position in sorted(fingerprints):
+        groups.setdefault(fingerprints[position], []).append(position)
+    return [positions for positions in groups.values() if len(positions) > 1]
+
+
+def _compute_row_key(position: int, row: np.ndarray) -> bytes:
     return repr(row.tolist()).encode() if row.dtype.hasobject else row.tobytes()
 
 
-def _sum_of_clip(position: int, clip: Any) -> bytes | None:
-    digest = hashlib.sha256()
+def _compute_fingerprint(position: int, clip: Any) -> bytes | None:
+    """Compute the fingerprint of a clip; None if it cannot be decoded or is silent."""
+    fingerprint = Fingerprint()
     try:
-        for block in stream_clip(clip):
-            digest.update(np.ascontiguousarray(block).data)
+        with open_mono(clip) as (rate, blocks):
+            for block in blocks:
+                fingerprint.update(block)
     except AudioError:
         return None
     except TypeError as error:
         raise TypeError(f"Clip {position}: {error}") from error
-    return digest.digest()
+    return None if fingerprint.is_silent else fingerprint.compute_digest(rate)
 
 
 def warn_leaks(
@@ -178,7 +187,7 @@ def warn_leaks(
             f"{len(duplicates)} {are} on both sides under different names, such as clips {format_list(duplicates[0])}"
         )
     warnings.warn(
-        f"This split leaks: {'; and '.join(told)}. What it measures is how well known recordings are recognised; "
+        f"This split leaks: {'; and '.join(told)}. What it measures is how well known recordings are recognized; "
         f"{advice}",
         LeakWarning,
         stacklevel=4,
