@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import os
 import pickle
@@ -24,7 +26,9 @@ from joblib import Parallel, delayed
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+import soundclf
 from soundclf import AudioError, DenseAudioClassifier, MFCCMeanTransformer, ParameterError
+from soundclf.transformers import _cache
 
 SR = 22050
 
@@ -358,6 +362,92 @@ def test_a_damaged_file_is_told_and_nothing_is_lost(tone_files, tmp_path, spoil)
         features = MFCCMeanTransformer(memory=tmp_path, n_jobs=2).transform(tone_files)
     np.testing.assert_array_equal(features, expected)
     assert len(told) == 1
+
+
+# -- keys and eviction -------------------------------------------------------------------------------------------------
+
+
+def keys_of(folder):
+    with contextlib.closing(database(folder)) as connection:
+        return {key for (key,) in connection.execute("SELECT clip FROM features")}
+
+
+def test_keys_depend_on_the_features_version_and_not_on_modules_or_releases(tone_files, tmp_path, decoded, monkeypatch):
+    features_of(tone_files[:2], tmp_path)
+    monkeypatch.setattr(soundclf, "__version__", "99.0")
+    monkeypatch.setattr(soundclf.features.mfcc_mean, "__module__", "elsewhere")
+    features_of(tone_files[:2], tmp_path)
+    assert len(decoded) == 2
+    monkeypatch.setattr(MFCCMeanTransformer, "_features", ("mfcc_mean", 2))
+    features_of(tone_files[:2], tmp_path)
+    assert len(decoded) == 4
+    assert n_kept(tmp_path) == 4
+
+
+class Doubled(MFCCMeanTransformer):
+    def _make_extractor(self):
+        extractor = super()._make_extractor()
+        return functools.partial(lambda blocks: 2 * extractor(blocks))
+
+
+def test_a_subclass_with_an_extractor_of_its_own_has_rows_of_its_own(tone_files, tmp_path):
+    expected = features_of(tone_files[:2], tmp_path)
+    np.testing.assert_array_equal(Doubled(memory=tmp_path).transform(tone_files[:2]), 2 * expected)
+
+
+def set_use(folder, seconds):
+    with contextlib.closing(database(folder)) as connection, connection:
+        connection.execute("UPDATE features SET used = ?", (seconds,))
+
+
+def test_rows_unused_for_longest_are_deleted_beyond_the_limit(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    clips = [rng.normal(size=300).astype(np.float32) for _ in range(600)]
+    transformer = MFCCMeanTransformer(memory=tmp_path)
+    transformer.transform(clips[:300])
+    set_use(tmp_path, 1000)
+    transformer.transform(clips[:20])  # read again
+    with contextlib.closing(database(tmp_path)) as connection:
+        recent = {key for (key,) in connection.execute("SELECT clip FROM features WHERE used > 1000")}
+        (size,) = connection.execute(
+            "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        ).fetchone()
+    assert len(recent) == 20
+    monkeypatch.setattr(_cache, "_LIMIT", size)
+    monkeypatch.setattr(_cache, "_TARGET", int(1.3 * size))
+    monkeypatch.setattr(_cache, "_BATCH", 7)
+    before = keys_of(tmp_path)
+    transformer.transform(clips[300:])
+    after = keys_of(tmp_path)
+    assert len(after - before) == 300  # the new rows are all there
+    assert recent <= after
+    assert 50 < len(before - after) < 280
+    np.testing.assert_array_equal(transformer.transform(clips), MFCCMeanTransformer().transform(clips))
+
+
+def test_nothing_is_deleted_below_the_limit_or_while_another_process_writes(tmp_path, tone_files, monkeypatch):
+    features_of(tone_files, tmp_path)
+    assert n_kept(tmp_path) == len(tone_files)
+    monkeypatch.setattr(_cache, "_LIMIT", 0)
+    monkeypatch.setattr(_cache, "_TARGET", 0)
+    with contextlib.closing(database(tmp_path)) as writer:
+        writer.isolation_level = None
+        writer.execute("BEGIN IMMEDIATE")
+        start = time.monotonic()
+        features_of(tone_files, tmp_path)
+        assert time.monotonic() - start < 20
+        writer.execute("ROLLBACK")
+    assert n_kept(tmp_path) == len(tone_files)
+    features_of(tone_files, tmp_path)
+    assert n_kept(tmp_path) == 0
+
+
+def test_a_file_without_times_of_use_is_still_used(tone_files, tmp_path, decoded):
+    expected = features_of(tone_files[:2], tmp_path)
+    with contextlib.closing(database(tmp_path)) as connection:
+        connection.executescript("DROP INDEX features_by_use; ALTER TABLE features DROP COLUMN used")
+    np.testing.assert_array_equal(features_of(tone_files[:2], tmp_path), expected)
+    assert len(decoded) == 2
 
 
 def test_nothing_stays_open(tone_files, tmp_path):

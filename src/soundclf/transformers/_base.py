@@ -26,7 +26,7 @@ from ._cache import MEMORY_RULES, FeatureCache, get_cache_directory
 __all__ = ["ClipTransformer", "detect_input_kind"]
 
 _LISTED = 20  # bad clips that a warning names
-_RUNNING = ("on_error", "memory", "n_jobs", "verbose")  # parameters that do not change a row
+_ROW_INDEPENDENT = ("on_error", "memory", "n_jobs", "verbose")  # parameters that do not change a row
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
@@ -46,6 +46,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         "n_jobs": (NONE, N_JOBS),
         "verbose": (integer_in(0), BOOLEAN),
     }
+
+    # Name of the features in a cache, whatever module they are computed in, and a number to raise when they change.
+    _features: ClassVar[tuple[str, int]]
 
     sr: float
     res_type: str
@@ -143,7 +146,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
                 progress()
                 return not (bad and self.on_error == "raise")
 
-            run_parallel(partial(_row, extract), clips, keep, self.n_jobs)
+            run_parallel(partial(_compute_row, extract), clips, keep, self.n_jobs)
         errors = [bad[position] for position in sorted(bad)]
         if errors and self.on_error == "raise":
             raise errors[0]
@@ -163,14 +166,24 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         duration = None if self.duration is None else float(self.duration)
         loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
         extractor = self._make_extractor()
-        extract = partial(_extracted, extractor, loading)
+        extract = partial(_extract_clip, extractor, loading)
         folder = get_cache_directory(self.memory)
         if folder is None:
             return nullcontext(extract)
-        settings = {name: _plainly(getattr(self, name)) for name in self._rules if name not in _RUNNING}
-        features = f"{extractor.func.__module__}.{extractor.func.__qualname__}"
-        versions_of = get_versions(self.res_type)
-        return FeatureCache(extract, {**settings, "features": features, "with": versions_of}, self._get_shape(), folder)
+        settings = {
+            name: _normalize_parameter(getattr(self, name)) for name in self._rules if name not in _ROW_INDEPENDENT
+        }
+        settings |= {"features": self._get_features_key(), "with": get_versions(self.res_type)}
+        return FeatureCache(extract, settings, self._get_shape(), folder)
+
+    @classmethod
+    def _get_features_key(cls) -> str:
+        """Return what names the features in a cache: the name and version beside the extractor in use."""
+        owner = next(part for part in cls.__mro__ if "_make_extractor" in vars(part))
+        if "_features" not in vars(owner):  # a subclass whose extractor is its own must not get its parent's rows
+            return f"{owner.__module__}.{owner.__qualname__}"
+        name, version = vars(owner)["_features"]
+        return f"{name} {version}"
 
     @contextmanager
     def _progress(self, total: int) -> Iterator[Callable[[], Any]]:
@@ -232,18 +245,20 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         return tags
 
 
-def _plainly(value: Any) -> Any:
-    """Give a parameter in a form that is the same for equal values."""
+def _normalize_parameter(value: Any) -> Any:
+    """Return a parameter in a form that is the same for equal values."""
     if value is None or isinstance(value, str):
         return value
     return [str(item) for item in value] if isinstance(value, Iterable) else float(value)
 
 
-def _extracted(extractor: partial[NDArray[np.float32]], loading: dict[str, Any], clip: Any) -> NDArray[np.float32]:
+def _extract_clip(extractor: partial[NDArray[np.float32]], loading: dict[str, Any], clip: Any) -> NDArray[np.float32]:
     return extractor(stream_clip(clip, **loading))
 
 
-def _row(extract: Callable[[Any], NDArray[np.float32]], position: int, clip: Any) -> NDArray[np.float32] | AudioError:
+def _compute_row(
+    extract: Callable[[Any], NDArray[np.float32]], position: int, clip: Any
+) -> NDArray[np.float32] | AudioError:
     """Compute one clip's features, or say why not."""
     try:
         return extract(clip)

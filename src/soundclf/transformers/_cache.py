@@ -14,6 +14,7 @@ import math
 import os
 import sqlite3
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils.validation import DIRECTORY, NONE, Rule
-from .._version import __version__
 from ..audio import check_path, read_file_object
 from ..exceptions import AudioError
 
@@ -37,14 +37,18 @@ MEMORY_RULES = (
 
 _FILE = "soundclf-features.sqlite"
 _PATIENCE = 60  # seconds to wait for another process that is writing
+_LIMIT = 4 << 30  # bytes of a file's used pages above which rows are deleted when a cache is closed
+_TARGET = 3 << 30  # bytes that remain then
+_BATCH = 1000  # rows deleted in a transaction, so that other processes do not wait long
+_REFRESH = 24 * 3600  # seconds after which a row that is read is marked as used again
 _CHECK = 8  # bytes of checksum after every row
 # Threads that come with the same clip take turns, so that the second finds what the first has kept. Clips may share one
 # of these locks by chance, which costs little: there are many more locks than threads.
-_turns = [threading.Lock() for _ in range(1024)]
+_clip_locks = [threading.Lock() for _ in range(1024)]
 
 
 def _after_fork() -> None:
-    _turns[:] = [threading.Lock() for _ in _turns]  # threads that held one are not there in the child
+    _clip_locks[:] = [threading.Lock() for _ in _clip_locks]  # threads that held one are not there in the child
 
 
 if hasattr(os, "register_at_fork"):
@@ -58,17 +62,19 @@ def get_cache_directory(memory: Any) -> Path | None:
 
 
 class FeatureCache:
-    """A function from clips to rows that keeps its results in a file.
+    """A function from clips to rows that saves its results in a file.
 
-    A file that cannot be used, because it is damaged or locked or the disk is full, is told of in a warning, and rows
-    are computed without it.
+    A file that cannot be used, because it is damaged or locked or the disk is full, is reported in a warning, and rows
+    are computed without it. When a cache is closed and its file holds more than 4 GiB, the rows that have been unused
+    for longest are deleted until 3 GiB remain. Use is noted once a day. The file does not shrink; its space is reused.
 
     Parameters
     ----------
     extract : callable
         From a clip to its row.
     settings : mapping
-        All that a row depends on beside its clip.
+        All that a row depends on beside its clip. soundclf's version does not belong here: a release must not orphan
+        rows whose numbers it does not change.
     shape : tuple of int
         Of a clip's features.
     folder : Path
@@ -92,7 +98,7 @@ class FeatureCache:
         except OSError as error:
             raise OSError(f"memory={str(folder)!r} cannot be used as a folder ({error.strerror})") from error
         self._extract = extract
-        self._settings = json.dumps({"soundclf": __version__, **settings}, sort_keys=True).encode()
+        self._settings = json.dumps(dict(settings), sort_keys=True).encode()
         self._shape = shape
         self._n_bytes = 4 * math.prod(shape) + _CHECK
         self._path = folder / _FILE
@@ -101,17 +107,24 @@ class FeatureCache:
     def _connect(self) -> None:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
-        self._keeping = True
-        with self._forgiving():
+        self._can_write = True
+        with self._report_database_errors():
             database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             self._database = database
             with contextlib.suppress(sqlite3.OperationalError):  # another process may be doing it right now
                 database.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
             database.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last rows, never the file
-            database.execute("CREATE TABLE IF NOT EXISTS features (clip BLOB PRIMARY KEY, row BLOB) WITHOUT ROWID")
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS features "
+                "(clip BLOB PRIMARY KEY, row BLOB, used INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
+            )
+            if not database.execute("SELECT 1 FROM pragma_table_info('features') WHERE name = 'used'").fetchone():
+                with contextlib.suppress(sqlite3.OperationalError):  # another process may have done it meanwhile
+                    database.execute("ALTER TABLE features ADD COLUMN used INTEGER NOT NULL DEFAULT 0")
+            database.execute("CREATE INDEX IF NOT EXISTS features_by_use ON features (used)")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_database", "_keeping")}
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_database", "_can_write")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -122,6 +135,10 @@ class FeatureCache:
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
+            if self._database is not None:
+                with contextlib.suppress(sqlite3.Error):  # another process is writing; the next cache closed does it
+                    self._database.execute("PRAGMA busy_timeout = 0")
+                    _delete_unused_rows(self._database)
             self._close()
 
     def _close(self) -> None:
@@ -130,16 +147,16 @@ class FeatureCache:
             self._database = None
 
     @contextlib.contextmanager
-    def _forgiving(self, *, keeping: bool = False) -> Iterator[None]:
+    def _report_database_errors(self, *, writing: bool = False) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            if keeping:
-                self._keeping = False  # a full disk does not hinder looking up
+            if writing:
+                self._can_write = False  # a full disk does not hinder looking up
             else:
                 self._close()
             advice = "" if isinstance(error, sqlite3.OperationalError) else "; if it is damaged, delete it"
-            lack = "features computed from here on are not kept" if keeping else "features are computed without it"
+            lack = "features computed from here on are not kept" if writing else "features are computed without it"
             warnings.warn(
                 f"the feature cache {str(self._path)!r} cannot be used ({error}), so {lack}{advice}",
                 RuntimeWarning,
@@ -148,21 +165,21 @@ class FeatureCache:
 
     def __call__(self, clip: Any) -> NDArray[np.float32]:
         """Give the row of a clip: the one that was kept, or else one computed now, and kept."""
-        before = _version(clip)
-        source = _read(clip)
-        digest = _digest(source)
+        before = _get_file_version(clip)
+        source = _read_clip(clip)
+        digest = _compute_digest(source)
         if digest is None:  # it is no usable clip; let the extraction say why
             return self._extract(clip)
         key = hashlib.sha256(digest + self._settings).digest()
-        with _turns[int.from_bytes(key[:4], "little") % len(_turns)]:
-            row = self._kept(key)
+        with _clip_locks[int.from_bytes(key[:4], "little") % len(_clip_locks)]:
+            row = self._load_row(key)
             if row is None:
-                row = self._extracted(clip, source)
-                if _version(clip) == before:  # else it may not be the content that was looked at
-                    self._keep(key, row)
+                row = self._extract_row(clip, source)
+                if _get_file_version(clip) == before:  # else it may not be the content that was looked at
+                    self._save_row(key, row)
             return row
 
-    def _extracted(self, clip: Any, source: Any) -> NDArray[np.float32]:
+    def _extract_row(self, clip: Any, source: Any) -> NDArray[np.float32]:
         try:
             return self._extract(source)
         except AudioError:
@@ -170,25 +187,49 @@ class FeatureCache:
                 raise
             return self._extract(clip)  # which is told of by its own name
 
-    def _kept(self, key: bytes) -> NDArray[np.float32] | None:
-        with self._lock, self._forgiving():
+    def _load_row(self, key: bytes) -> NDArray[np.float32] | None:
+        with self._lock, self._report_database_errors():
             if self._database is not None:
-                found = self._database.execute("SELECT row FROM features WHERE clip = ?", (key,)).fetchone()
+                query = "SELECT row, used FROM features WHERE clip = ?"
+                found = self._database.execute(query, (key,)).fetchone()
                 if found and isinstance(found[0], bytes) and len(found[0]) == self._n_bytes:
                     row, check = found[0][:-_CHECK], found[0][-_CHECK:]
                     if check == _checksum(key, row):
+                        self._note_use(key, found[1])
                         return np.frombuffer(row, "<f4").astype(np.float32).reshape(self._shape)
         return None
 
-    def _keep(self, key: bytes, features: NDArray[np.float32]) -> None:
+    def _note_use(self, key: bytes, used: Any) -> None:
+        now = int(time.time())
+        if self._database is not None and not (isinstance(used, int) and now - _REFRESH < used <= now):
+            with contextlib.suppress(sqlite3.OperationalError):  # a full disk or a read-only file can still be read
+                self._database.execute("UPDATE features SET used = ? WHERE clip = ?", (now, key))
+
+    def _save_row(self, key: bytes, features: NDArray[np.float32]) -> None:
         row = features.astype("<f4").tobytes()
-        with self._lock, self._forgiving(keeping=True):
-            if self._database is not None and self._keeping:
-                values = (key, row + _checksum(key, row))
-                self._database.execute("INSERT OR REPLACE INTO features VALUES (?, ?)", values)
+        with self._lock, self._report_database_errors(writing=True):
+            if self._database is not None and self._can_write:
+                values = (key, row + _checksum(key, row), int(time.time()))
+                self._database.execute("INSERT OR REPLACE INTO features (clip, row, used) VALUES (?, ?, ?)", values)
 
 
-def _read(clip: Any) -> Any:
+def _delete_unused_rows(database: sqlite3.Connection) -> None:
+    """Delete the rows that have been unused for longest if the file holds more than its limit."""
+    (n_pages,), (n_free,), (page_size,) = (
+        database.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
+    )
+    size = (n_pages - n_free) * page_size
+    if size <= _LIMIT:
+        return
+    (n_rows,) = database.execute("SELECT COUNT(*) FROM features").fetchone()
+    n_left = math.ceil(n_rows * (size - _TARGET) / size)
+    while n_left > 0:
+        query = "DELETE FROM features WHERE clip IN (SELECT clip FROM features ORDER BY used LIMIT ?)"
+        database.execute(query, (min(n_left, _BATCH),))
+        n_left -= _BATCH
+
+
+def _read_clip(clip: Any) -> Any:
     """Give what a file object holds, so that it is looked up and extracted from the same bytes."""
     if hasattr(clip, "read") and hasattr(clip, "seek"):
         try:
@@ -202,7 +243,7 @@ def _checksum(key: bytes, row: bytes) -> bytes:
     return hashlib.blake2b(row, digest_size=_CHECK, key=key).digest()
 
 
-def _version(clip: Any) -> tuple[int, ...] | None:
+def _get_file_version(clip: Any) -> tuple[int, ...] | None:
     """Give what changes with a file: when and what size it was written, and which file it is."""
     if not isinstance(clip, str | os.PathLike):
         return None
@@ -213,7 +254,7 @@ def _version(clip: Any) -> tuple[int, ...] | None:
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
-def _digest(clip: Any) -> bytes | None:
+def _compute_digest(clip: Any) -> bytes | None:
     """Give the fingerprint of a clip's content, whatever form the clip comes in."""
     try:
         if isinstance(clip, str | os.PathLike):
@@ -224,10 +265,10 @@ def _digest(clip: Any) -> bytes | None:
             with path.open("rb") as file:
                 return b"file" + path.suffix.lower().encode() + hashlib.file_digest(file, "sha256").digest()
         if isinstance(clip, np.ndarray):
-            return _digest_of_samples(clip)
+            return _compute_sample_digest(clip)
         if isinstance(clip, tuple):
             samples, rate = clip
-            return _digest_of_samples(np.asarray(samples)) + repr(float(rate)).encode()
+            return _compute_sample_digest(np.asarray(samples)) + repr(float(rate)).encode()
         if isinstance(clip, np.bytes_) or not isinstance(clip, bytes | bytearray | memoryview):
             return None
         return b"file" + hashlib.sha256(clip).digest()
@@ -235,7 +276,7 @@ def _digest(clip: Any) -> bytes | None:
         return None
 
 
-def _digest_of_samples(samples: np.ndarray) -> bytes:
+def _compute_sample_digest(samples: np.ndarray) -> bytes:
     if samples.dtype.kind != "f":
         raise TypeError("samples are floats")
     form = f"samples{samples.dtype.str}{samples.shape}".encode()

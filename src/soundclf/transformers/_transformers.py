@@ -58,9 +58,11 @@ class MFCCMeanTransformer(ClipTransformer):
         What to do about a clip that cannot be used: raise an AudioError, or give a row of NaN and, once, a warning that
         lists all such clips.
     memory : str, pathlib.Path or joblib.Memory, default=None
-        A folder in which the features of every clip are kept, so that cross-validation and searches compute them once.
+        Folder in which the features of every clip are saved, so that cross-validation and searches compute them once.
         They are found again by the content of the clip and the parameters above, wherever the clip lies and whatever it
-        is called; whole files are read for that, also with ``duration``. Of a Memory, only the location is used.
+        is called; whole files are read for that, also with ``duration``. When a cache is closed and its file holds more
+        than 4 GiB, the rows that have been unused for longest are deleted until 3 GiB remain. Of a Memory, only the
+        location is used.
     n_jobs : int, default=None
         Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores,
         or one inside a worker of joblib's, such as those of a search with ``n_jobs=2``.
@@ -97,6 +99,7 @@ class MFCCMeanTransformer(ClipTransformer):
     array(['mfcc_mean_0', 'mfcc_mean_1'], dtype=object)
     """
 
+    _features: ClassVar[tuple[str, int]] = ("mfcc_mean", 1)
     _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._rules, **MFCC_PARAMETERS}
 
     def __init__(
@@ -184,9 +187,11 @@ class MFCCStatisticsTransformer(ClipTransformer):
         What to do about a clip that cannot be used: raise an AudioError, or give a row of NaN and, once, a warning that
         lists all such clips.
     memory : str, pathlib.Path or joblib.Memory, default=None
-        A folder in which the features of every clip are kept, so that cross-validation and searches compute them once.
+        Folder in which the features of every clip are saved, so that cross-validation and searches compute them once.
         They are found again by the content of the clip and the parameters above, wherever the clip lies and whatever it
-        is called; whole files are read for that, also with ``duration``. Of a Memory, only the location is used.
+        is called; whole files are read for that, also with ``duration``. When a cache is closed and its file holds more
+        than 4 GiB, the rows that have been unused for longest are deleted until 3 GiB remain. Of a Memory, only the
+        location is used.
     n_jobs : int, default=None
         Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores,
         or one inside a worker of joblib's, such as those of a search with ``n_jobs=2``.
@@ -222,6 +227,7 @@ class MFCCStatisticsTransformer(ClipTransformer):
           dtype=object)
     """
 
+    _features: ClassVar[tuple[str, int]] = ("mfcc_statistics", 1)
     _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {**ClipTransformer._rules, **STATISTICS_PARAMETERS}
 
     def __init__(
@@ -320,9 +326,11 @@ class LogMelTransformer(ClipTransformer, auto_wrap_output_keys=None):  # type: i
         What to do about a clip that cannot be used: raise an AudioError, or give a row of NaN and, once, a warning that
         lists all such clips.
     memory : str, pathlib.Path or joblib.Memory, default=None
-        A folder in which the features of every clip are kept, so that cross-validation and searches compute them once.
+        Folder in which the features of every clip are saved, so that cross-validation and searches compute them once.
         They are found again by the content of the clip and the parameters above, wherever the clip lies and whatever it
-        is called; whole files are read for that, also with ``duration``. Of a Memory, only the location is used.
+        is called; whole files are read for that, also with ``duration``. When a cache is closed and its file holds more
+        than 4 GiB, the rows that have been unused for longest are deleted until 3 GiB remain. Of a Memory, only the
+        location is used.
     n_jobs : int, default=None
         Number of threads over clips; None is 1 unless :func:`joblib.parallel_config` says otherwise, -1 uses all cores,
         or one inside a worker of joblib's, such as those of a search with ``n_jobs=2``.
@@ -350,6 +358,7 @@ class LogMelTransformer(ClipTransformer, auto_wrap_output_keys=None):  # type: i
     (1, 64, 87)
     """
 
+    _features: ClassVar[tuple[str, int]] = ("log_mel", 1)
     _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
         **ClipTransformer._rules,
         **MEL_PARAMETERS,
