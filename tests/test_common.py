@@ -25,6 +25,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import resample
 from sklearn.utils.estimator_checks import check_estimator
 
 import soundclf
@@ -118,8 +119,14 @@ def test_forms_of_one_sound_give_the_same_features(form, tones, tone_files):
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "file objects"])
 def test_forms_go_through_cross_validation_in_two_processes(form, tones, tone_files):
+    clips = FORMS[form](tone_files, tones[0])
+    if form == "Index":
+        try:
+            resample(clips, n_samples=2)
+        except (TypeError, ValueError) as error:  # strings backed by pyarrow, scikit-learn 1.9
+            pytest.skip(f"scikit-learn cannot index a pandas Index of strings here: {error}")
     clf = make_pipeline(MFCCMeanTransformer(n_mfcc=13), StandardScaler(), LogisticRegression())
-    scores = cross_val_score(clf, FORMS[form](tone_files, tones[0]), tones[1], cv=2, n_jobs=2)
+    scores = cross_val_score(clf, clips, tones[1], cv=2, n_jobs=2)
     np.testing.assert_array_equal(scores, [1.0, 1.0])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import soundclf
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GATE = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_floors_in_the_readme_are_those_of_the_packaging():
@@ -24,7 +27,19 @@ def test_floors_in_the_readme_are_those_of_the_packaging():
 
 def test_the_gate_calls_the_tests_as_the_readme_says():
     command = re.search(r"^    (pip install -e .*pytest)$", README, re.MULTILINE)[1]
-    assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith(command)
+    assert command in [line.strip() for line in GATE.splitlines()]
+
+
+def test_the_gate_has_the_legs_of_the_contributing_guide():
+    legs = re.search(r"legs=\((\w[^)]*)\)", GATE)[1].split()
+    assert legs == re.findall(r"^\| `(\w+)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert legs == re.findall(r"^(\w+)\(\) \{  # leg", GATE, re.MULTILINE)
+
+
+def test_floors_for_the_gate_are_those_of_the_packaging():
+    command = [sys.executable, ROOT / ".ci" / "floors.py"]
+    pins = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert {requirement.replace(">=", "==") for requirement in PROJECT["dependencies"]} <= set(pins)
 
 
 def test_public_names_are_in_the_readme():
@@ -34,7 +49,9 @@ def test_public_names_are_in_the_readme():
 
 
 @pytest.mark.parametrize(
-    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda path: path.name
+    "path",
+    [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
 )
 def test_links_within_the_project_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):

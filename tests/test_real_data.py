@@ -13,6 +13,8 @@ from sklearn.pipeline import make_pipeline
 
 from soundclf import DenseAudioClassifier, MFCCMeanTransformer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def esc10(real_data):

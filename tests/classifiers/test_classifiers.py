@@ -882,7 +882,11 @@ print(len(clf.fit(np.eye(8), np.arange(8) % 2).history_["loss"]))
         ({"normalize": "yes"}, "'normalize' .* must be True or False"),
         ({"optimizer": 3}, "'optimizer' .* the name of a Keras optimizer"),
         ({"random_state": -1}, r"'random_state' .* None or an integer in \[0, 4294967296\)"),
-        ({"random_state": np.random.default_rng(0)}, "'random_state' .* a numpy.random.RandomState"),
+        pytest.param(
+            {"random_state": np.random.default_rng(0)},
+            "'random_state' .* a numpy.random.RandomState",
+            id="random_state-generator",
+        ),
         ({"class_weight": "balance"}, "Did you mean 'balanced'"),
         ({"callbacks": "EarlyStopping"}, "'callbacks' .* list of keras.callbacks.Callback"),
         ({"validation_fraction": 1}, "'validation_fraction'"),

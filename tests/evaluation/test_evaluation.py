@@ -270,7 +270,7 @@ def test_intervals_cover_what_they_should():
         ([((0, 2), (1, 3)), (np.array([4]), np.array([0]))], ["a", "b"]),
         ([([0, 2], [1, 3]), ([1, 3], [0, 2])], ["a", "b"]),
         ([([True, False, True, True, False], np.array([False, True, False, False, True]))], ["a"]),
-        (iter([([0, 1], [2, 3, 4])]), []),
+        pytest.param(iter([([0, 1], [2, 3, 4])]), [], id="iterator"),
         ([([], [0, 1])], []),
         ([], []),
         (KFold(5), ["a", "b"]),
