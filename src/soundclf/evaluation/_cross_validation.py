@@ -1,4 +1,4 @@
-"""Honest figures: splits that keep recordings whole, intervals that know about them, and leaks called by their name."""
+"""Cross-validation and comparison of estimators on splits that keep recordings whole."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed  # which take scikit-learn's configuration into their threads
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from .._utils.progress import show_progress
 from .._utils.text import format_list
 from .._utils.validation import BOOLEAN, N_JOBS, NONE, Rule, check_groups, check_params, integer_in, real_in
 from ..transformers import ClipTransformer
@@ -53,12 +54,12 @@ def cross_validate_clips(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Evaluation:
-    """Judge an estimator by clips of recordings that it was not trained on.
+    """Evaluate an estimator on clips of recordings that it was not trained on.
 
     The data set's own folds are used if it has any, else five folds that keep recordings whole and classes in
     proportion. The features of every clip are extracted once, whatever the number of folds. Where the estimator's
-    ``fit`` takes ``groups``, as :class:`~soundclf.DenseAudioClassifier` does to choose its validation rows, it gets
-    those of the training clips; scikit-learn's metadata routing tells.
+    ``fit`` takes ``groups``, as :class:`~soundclf.DenseAudioClassifier` does to choose its validation rows, they are
+    those of the training clips, as scikit-learn's metadata routing determines.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def cross_validate_clips(
         "verbose": verbose,
     }
     check_params("cross_validate_clips", values, _PARAMETERS)
-    job = _Job.of(dataset, cv, random_state, n_jobs)
+    job = _Job.from_dataset(dataset, cv, random_state, n_jobs)
     return job.evaluate(estimator, n_bootstrap, confidence_level, random_state, n_jobs, bool(verbose))
 
 
@@ -186,7 +187,7 @@ def compare(
     check_params("compare", values, _PARAMETERS)
     if not isinstance(estimators, Mapping) or len(estimators) < 2:
         raise ValueError("compare needs at least two estimators, as a dict of names and estimators")
-    job = _Job.of(dataset, cv, random_state, n_jobs)
+    job = _Job.from_dataset(dataset, cv, random_state, n_jobs)
     if len(job.splits) < 2:
         raise ValueError("compare needs at least two splits, to tell a difference from chance")
     evaluations = {
@@ -195,7 +196,7 @@ def compare(
     }
     names = list(evaluations)
     pairs = [
-        _difference(first, second, evaluations, confidence_level)
+        _compute_difference(first, second, evaluations, confidence_level)
         for i, first in enumerate(names)
         for second in names[i + 1 :]
     ]
@@ -206,7 +207,7 @@ def compare(
     return Comparison(evaluations, pairs)
 
 
-def _difference(first: str, second: str, evaluations: Mapping[str, Evaluation], level: float) -> dict[str, Any]:
+def _compute_difference(first: str, second: str, evaluations: Mapping[str, Evaluation], level: float) -> dict[str, Any]:
     from scipy.stats import t
 
     one, other = evaluations[first], evaluations[second]
@@ -228,7 +229,7 @@ def _difference(first: str, second: str, evaluations: Mapping[str, Evaluation], 
 
 @dataclass(frozen=True)
 class _Job:
-    """A data set, the splits to judge by, and what is wrong with them."""
+    """A data set, the splits to evaluate on, and their leaks."""
 
     X: Any
     y: np.ndarray
@@ -239,7 +240,7 @@ class _Job:
     duplicates: list[list[int]]
 
     @classmethod
-    def of(cls, dataset: Mapping[str, Any], cv: Any, random_state: int | None, n_jobs: int | None) -> _Job:
+    def from_dataset(cls, dataset: Mapping[str, Any], cv: Any, random_state: int | None, n_jobs: int | None) -> _Job:
         if not isinstance(dataset, Mapping) or "data" not in dataset or "target" not in dataset:
             raise ValueError(
                 'dataset must be a Bunch or a dict with "data" and "target", as the loaders of soundclf.datasets give'
@@ -288,15 +289,15 @@ class _Job:
         verbose: bool,
     ) -> Evaluation:
         classes = np.unique(self.y)
-        with _extracting_once(estimator) as prepared:
+        with _cache_features(estimator) as prepared:
             work = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-                delayed(self._judge)(prepared, train, test, classes) for train, test in self.splits
+                delayed(self._evaluate_split)(prepared, train, test, classes) for train, test in self.splits
             )
-            if verbose:
-                from tqdm.auto import tqdm
-
-                work = tqdm(work, total=len(self.splits), desc="cross_validate_clips", unit="split")
-            outcomes = list(work)
+            outcomes = []
+            with show_progress("cross_validate_clips", len(self.splits), "split", enabled=verbose) as update:
+                for outcome in work:
+                    outcomes.append(outcome)
+                    update()
         predicted, probabilities, fit_time, predict_time = zip(*outcomes, strict=True)
         positions = np.concatenate([test for _, test in self.splits])
         y_true, y_pred = self.y[positions], np.concatenate(predicted)
@@ -305,7 +306,7 @@ class _Job:
         recordings = positions if self.groups is None else self.groups[positions]
         pooled = {name: float(value) for name, value in compute_scores(matrix[np.newaxis]).items() for value in value}
         return Evaluation(
-            scores=self._by_split(predicted),
+            scores=self._score_splits(predicted),
             pooled=pooled,
             intervals=bootstrap_intervals(
                 y_true, y_pred, classes, recordings, n_bootstrap, confidence_level, random_state
@@ -335,7 +336,7 @@ class _Job:
             cv_description=self.cv_description,
         )
 
-    def _by_split(self, predicted: Sequence[np.ndarray]) -> dict[str, NDArray[np.float64]]:
+    def _score_splits(self, predicted: Sequence[np.ndarray]) -> dict[str, NDArray[np.float64]]:
         pairs = [(self.y[test], labels) for (_, test), labels in zip(self.splits, predicted, strict=True)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a predicted class that a small split lacks
@@ -345,7 +346,7 @@ class _Job:
                 "macro_f1": np.array([f1_score(*pair, average="macro", zero_division=0) for pair in pairs]),
             }
 
-    def _judge(
+    def _evaluate_split(
         self, estimator: Any, train: np.ndarray, test: np.ndarray, classes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray | None, float, float]:
         fitted = clone(estimator)
@@ -399,16 +400,16 @@ def _takes_groups(estimator: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _extracting_once(estimator: Any) -> Iterator[Any]:
-    """Give an estimator whose transformers keep the features of clips, for as long as it is judged."""
+def _cache_features(estimator: Any) -> Iterator[Any]:
+    """Return a clone whose transformers save the features of clips while it is evaluated."""
     prepared = clone(estimator)
     parts = [prepared, *prepared.get_params(deep=True).values()]
-    forgetful = [part for part in parts if isinstance(part, ClipTransformer) and part.memory is None]
+    uncached = [part for part in parts if isinstance(part, ClipTransformer) and part.memory is None]
     with tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True) as folder:
-        for part in forgetful:
+        for part in uncached:
             part.set_params(memory=folder)
         try:
             yield prepared
         finally:
-            for part in forgetful:  # a frozen one is the user's own
+            for part in uncached:  # a frozen one is the user's own
                 part.set_params(memory=None)

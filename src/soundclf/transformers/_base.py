@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from numbers import Number
 from typing import Any, ClassVar, Literal, Self
@@ -18,6 +18,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, validate_data
 
 from .._utils.parallel import run_parallel
+from .._utils.progress import show_progress
 from .._utils.validation import BOOLEAN, N_JOBS, NONE, Rule, check_params, integer_in, one_of, real_in
 from ..audio import RES_TYPES, check_res_type, get_versions, stream_clip
 from ..exceptions import AudioError, AudioWarning
@@ -97,7 +98,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
             If X is not a sequence of clips, or y of another length.
         """
         self._check_parameters()
-        clips = self._clips(X, reset=True)
+        clips = self._list_clips(X, reset=True)
         if y is not None:
             check_consistent_length(clips, y)
         return self
@@ -133,20 +134,23 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
             integers, whose full scale is not known: they are taken as they are.
         """
         self._check_parameters()
-        clips = self._clips(X, reset=False)
+        clips = self._list_clips(X, reset=False)
         rows = np.full((len(clips), *self._get_shape()), np.nan, np.float32)
         bad: dict[int, AudioError] = {}
-        with self._extract() as extract, self._progress(len(clips)) as progress:
+        with (
+            self._extract() as extract,
+            show_progress(type(self).__name__, len(clips), "clip", enabled=self.verbose) as update,
+        ):
 
-            def keep(position: int, result: NDArray[np.float32] | AudioError) -> bool:
+            def save_row(position: int, result: NDArray[np.float32] | AudioError) -> bool:
                 if isinstance(result, AudioError):
                     bad[position] = result
                 else:
                     rows[position] = result
-                progress()
+                update()
                 return not (bad and self.on_error == "raise")
 
-            run_parallel(partial(_compute_row, extract), clips, keep, self.n_jobs)
+            run_parallel(partial(_compute_row, extract), clips, save_row, self.n_jobs)
         errors = [bad[position] for position in sorted(bad)]
         if errors and self.on_error == "raise":
             raise errors[0]
@@ -185,18 +189,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         name, version = vars(owner)["_features"]
         return f"{name} {version}"
 
-    @contextmanager
-    def _progress(self, total: int) -> Iterator[Callable[[], Any]]:
-        """Give the function to call after every clip."""
-        if self.verbose:
-            from tqdm.auto import tqdm
-
-            with tqdm(total=total, desc=type(self).__name__, unit="clip") as bar:
-                yield bar.update
-        else:
-            yield lambda: None
-
-    def _clips(self, X: Any, *, reset: bool) -> Sequence[Any]:
+    def _list_clips(self, X: Any, *, reset: bool) -> Sequence[Any]:
         """Turn X into a list of clips."""
         if detect_input_kind(X) == "samples":
             if not reset and np.asarray(X).dtype.kind in "iu":
@@ -273,7 +266,7 @@ def detect_input_kind(X: Any) -> Literal["clips", "samples"]:
     if isinstance(X, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(X, "read"):
         raise ValueError("X is one clip, where a sequence of clips is expected; wrap it in a list: [clip]")
     if isinstance(X, list | tuple):
-        return _form_of_list(X)
+        return _detect_list_kind(X)
     if hasattr(X, "columns") and hasattr(X, "iloc"):
         if all(dtype.kind in "biuf" for dtype in X.dtypes if hasattr(dtype, "kind")):
             return "samples"
@@ -300,13 +293,13 @@ def detect_input_kind(X: Any) -> Literal["clips", "samples"]:
             raise ValueError(
                 "X is a 1-D array of numbers. Reshape your data: wrap the samples of one clip in a list, [samples]"
             )
-        _check_any(X)
+        _check_not_empty(X)
         return "clips"
     return "samples"
 
 
-def _form_of_list(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "samples"]:
-    _check_any(X)
+def _detect_list_kind(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "samples"]:
+    _check_not_empty(X)
     if isinstance(X, tuple) and len(X) == 2 and np.ndim(X[0]) > 0 and isinstance(X[1], Number):
         raise ValueError(
             "X is one (array, sr) clip, where a sequence of clips is expected; wrap it in a list: [(array, sr)]"
@@ -318,6 +311,6 @@ def _form_of_list(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "samples"]
     return "clips"
 
 
-def _check_any(X: Any) -> None:
+def _check_not_empty(X: Any) -> None:
     if not len(X):
         raise ValueError("X holds no clips: found 0 sample(s), while a minimum of 1 is required")
