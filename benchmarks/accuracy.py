@@ -59,7 +59,7 @@ def ingredients() -> dict[str, Any]:
     """Return the pipelines of the ablation by name."""
     moments = {"statistics": ("mean", "std", "min", "max", "median")}
     more = {"statistics": ("mean", "std", "min", "max", "median", "skewness", "kurtosis")}
-    alone = {"shift": False, "gain": 0.0, "band_mask": 0.0, "time_mask": 0.0, "mixup": 0.0, "label_smoothing": 0.0}
+    alone = {"shift": False, "band_mask": 0.0, "time_mask": 0.0, "mixup": 0.0, "label_smoothing": 0.0}
     return {
         "statistics: mean MFCCs": make_pipeline(MFCCMeanTransformer(), DenseAudioClassifier(random_state=0)),
         "statistics: + std, min, max, median": _statistics(deltas=0, descriptors=(), **moments),
@@ -83,11 +83,10 @@ def ingredients() -> dict[str, Any]:
         "statistics: networks and trees (balanced)": make_classifier("balanced", random_state=0),
         "network: the default": _conv(),
         "network: without shifts": _conv(shift=False),
-        "network: without gain": _conv(gain=0.0),
         "network: without masks": _conv(band_mask=0.0, time_mask=0.0),
         "network: without mixup": _conv(mixup=0.0),
         "network: without label smoothing": _conv(label_smoothing=0.0),
-        "network: without any of these five": _conv(**alone),
+        "network: without any of these four": _conv(**alone),
         "network: constant learning rate": _conv(schedule="constant"),
         "network: without dropout": _conv(dropout=0.0),
         "network: half the channels": _conv(channels=(16, 32, 64, 64)),

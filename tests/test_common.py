@@ -37,12 +37,11 @@ ESTIMATORS = [
     if isinstance(value, type) and issubclass(value, BaseEstimator)
 ]
 QUICK = {
-    # Spectra of one frame, told apart by their level, and three of two bands: no gain, masks or mixtures.
+    # Spectra of one frame, told apart by their level, and three of two bands: no masks or mixtures.
     "ConvAudioClassifier": {
         "channels": (16,),
         "epochs": 30,
         "learning_rate": 0.02,
-        "gain": 0,
         "mixup": 0,
         "dropout": 0,
     },

@@ -54,11 +54,12 @@ def assert_same(a, b):
         for x, y in zip(getattr(a, name), getattr(b, name), strict=True):
             np.testing.assert_array_equal(x, y, strict=True)
     assert (a.history_, a.best_epoch_) == (b.history_, b.best_epoch_)
-    for one, other in zip(a._states, b._states, strict=True):
+    for one, other in zip(a._training_states, b._training_states, strict=True):
         assert one.keys() == other.keys()
         for name in ("weights", "optimizer"):
-            for x, y in zip(one[name], other[name], strict=True):
-                np.testing.assert_array_equal(x, y, strict=True)
+            assert one[name].keys() == other[name].keys()
+            for key in one[name]:
+                np.testing.assert_array_equal(one[name][key], other[name][key], strict=True)
         assert (one["epochs"], one["random"]) == (other["epochs"], other["random"])
 
 
@@ -316,10 +317,10 @@ DAMAGE = {
     "a list": lambda entry: rewritten(entry, lambda *_: []),
     "lists within": lambda entry: rewritten(entry, lambda *_: {"progress": [], "states": []}),
     "no states": setting("states", to={}),
-    "no lengths": setting("states", "last", "lengths", to=[]),
-    "too many arrays": setting("states", "last", "lengths", "weights", to=10**9),
-    "too few arrays": setting("states", "last", "lengths", "weights", to=2),
-    "unknown arrays": setting("states", "last", "lengths", "more", to=0),
+    "no names": setting("states", "last", "names", to=[]),
+    "too many arrays": setting("states", "last", "names", "weights", to=[str(i) for i in range(100)]),
+    "too few arrays": setting("states", "last", "names", "weights", to=["hidden_1/kernel", "hidden_1/bias"]),
+    "unknown arrays": setting("states", "last", "names", "more", to=[]),
     "another generator": setting("states", "last", "random", "bit_generator", to="MT19937"),
     "no generator": setting("states", "last", "random", to={}),
     "a generator in words": setting("states", "best", "random", to="PCG64"),

@@ -617,7 +617,7 @@ def test_nothing_is_set_aside_unless_asked_for(blobs):
 def alone(clf, i):
     """Give a classifier with one of the networks only."""
     part = copy.deepcopy(clf)
-    part._averages = [array[i : i + 1] for array in clf._averages]
+    part._weights = {name: array[i : i + 1] for name, array in clf._weights.items()}
     return part
 
 
@@ -1017,3 +1017,45 @@ def test_progress_is_shown_only_when_asked_for(blobs, capsys):
     assert out == ""
     assert "5/5" in err
     assert "loss=" in err
+
+
+# -- fitted state ------------------------------------------------------------------------------------------------------
+
+
+def test_state_is_arrays_by_name(blobs):
+    clf = small(n_networks=2).fit(*blobs)
+    names = ["hidden_1/kernel", "hidden_1/bias", "classes/kernel", "classes/bias"]
+    assert list(clf._weights) == names
+    assert {len(array) for array in clf._weights.values()} == {2}
+    for state in clf._training_states:
+        assert list(state["weights"]) == names
+        assert {"iteration", "hidden_1_kernel_momentum", "classes_bias_velocity"} < state["optimizer"].keys()
+
+
+def test_order_of_names_does_not_matter(blobs):
+    clf = small(warm_start=True).fit(*blobs)
+    twin = copy.deepcopy(clf)
+    twin._weights = dict(reversed(twin._weights.items()))
+    for state in twin._training_states:
+        state["weights"] = dict(reversed(state["weights"].items()))
+        state["optimizer"] = dict(reversed(state["optimizer"].items()))
+    np.testing.assert_array_equal(twin.predict_proba(blobs[0]), clf.predict_proba(blobs[0]))
+    assert_same_weights(twin.fit(*blobs), clf.fit(*blobs))
+
+
+def test_numbered_variables_of_an_optimizer_are_accepted_in_their_order(blobs):
+    clf = small().fit(*blobs)
+    twin = copy.deepcopy(clf)
+    for state in twin._training_states:
+        state["optimizer"] = {f"variable_{i}": value for i, value in enumerate(state["optimizer"].values())}
+    for ours, theirs in zip(twin.model_.optimizer.variables, clf.model_.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    assert_same_weights(twin.partial_fit(*blobs), clf.partial_fit(*blobs))
+
+
+def test_unknown_variables_of_an_optimizer_are_refused(blobs):
+    clf = small().fit(*blobs)
+    for state in clf._training_states:
+        state["optimizer"]["other"] = state["optimizer"].pop("iteration")
+    with pytest.raises(ValueError, match=r"state of the optimizer has the variables .* other"):
+        clf.partial_fit(*blobs)

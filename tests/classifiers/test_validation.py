@@ -32,7 +32,7 @@ def small(**parameters):
 
 def trained_on(clf, n_rows):
     """Tell the training rows by the standardisation: row i of X has 2**i, so that the mean is a sum of them."""
-    total = round(float(clf.mean_[0]) * int(clf._seen[3]))
+    total = round(float(clf.mean_[0]) * int(clf._scaler_state[3]))
     return np.array([total >> i & 1 for i in range(n_rows)], bool)
 
 

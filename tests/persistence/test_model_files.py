@@ -336,7 +336,7 @@ HOSTILE = {
         kind("FunctionNode", "numpy.add"),
         "parameter that is not allowed: The 'random_state' parameter",
     ),
-    "clf._network": (mapping({"optimizer": plain("adam")}), "does not tell what its networks are made from"),
+    "clf._architecture": (mapping({"optimizer": plain("adam")}), "does not tell what its networks are made from"),
     "features.n_mels": (plain(10**9), "features so large that one clip could exhaust the memory"),
     "features.n_fft": (plain(2**40), "features so large that one clip could exhaust the memory"),
     "features.sr": (plain(1e15), "features so large that one clip could exhaust the memory"),
@@ -365,7 +365,7 @@ def test_attributes_that_fit_would_not_have_set_are_refused(name, saved, path):
 def test_optimizers_and_parameters_of_the_network_are_checked(saved, path):
     for name, node in (("optimizer", logistic()), ("activation", plain("relu6")), ("dropout", plain(7))):
         schema, files = parts_of(saved)
-        attributes(schema, "DenseAudioClassifier")["_network"]["content"][name] = node
+        attributes(schema, "DenseAudioClassifier")["_architecture"]["content"][name] = node
         assert name in refused(write(path, schema, files))
 
 

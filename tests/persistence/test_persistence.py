@@ -152,8 +152,8 @@ def test_classifiers_come_back_to_the_last_bit(classifiers, name, path):
 
 def test_states_of_generators_are_kept_exactly(classifiers, path):
     clf = classifiers["dense"][0]
-    random = kept(clf, path)._states[0]["random"]
-    assert random == clf._states[0]["random"]
+    random = kept(clf, path)._training_states[0]["random"]
+    assert random == clf._training_states[0]["random"]
     assert random["state"]["state"] > 2**64
 
 

@@ -32,7 +32,7 @@ from ._rows import (
 
 __all__ = ["NeuralClassifier"]
 
-_FREE = ("dropout", "shift", "gain", "band_mask", "time_mask", "mixup", "label_smoothing")  # may change on the way
+_FREE = ("dropout", "shift", "band_mask", "time_mask", "mixup", "label_smoothing")  # may change on the way
 _TOO_FEW = "{} needs at least two classes to tell apart, got one class: {}"
 
 
@@ -41,7 +41,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     A subclass has the parameters in ``_rules`` beside its own, and says how X is checked, what network there is,
     what a network sees of X, and how its probabilities are computed. What is learned by each variable of the networks
-    is kept in ``_averages``, a list of arrays whose first axis is the networks.
+    is stored in ``_weights``, a dict of arrays by name whose first axis is the networks.
     """
 
     # X_val and y_val belong to fit alone and sample_weight is always wanted, so routing needs no set_fit_request.
@@ -97,7 +97,10 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     random_state: Any
     verbose: int
 
-    _averages: list[np.ndarray]
+    _weights: dict[str, np.ndarray]
+    _architecture: dict[str, Any]
+    _training_states: list[dict[str, Any]]
+    _scaler_state: tuple[Any, ...] | None
 
     @abstractmethod
     def _checked(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
@@ -108,8 +111,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Give the parameters that make up a network."""
 
     @abstractmethod
-    def _architecture(self, n_classes: int, *, scale: Any, network: dict[str, Any] | None = None) -> Any:
-        """Give what a network is made from, by the parameters or as described earlier."""
+    def _make_architecture(self, n_classes: int, parameters: dict[str, Any]) -> Any:
+        """Make the architecture of a network from the parameters that make it up."""
 
     @abstractmethod
     def _probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,7 +167,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
             return self._fit_whole(X, y, sample_weight, X_val, y_val, groups)
 
     def _fit_whole(self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any) -> Self:
-        warm = self.warm_start and hasattr(self, "_averages")
+        warm = self.warm_start and hasattr(self, "_weights")
         X, y, sample_weight = self._check_rows(X, y, sample_weight, reset=not warm)
         classes = np.unique(y)
         if warm and not np.array_equal(classes, self.classes_):
@@ -219,7 +222,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
             return self._fit_part(X, y, classes, sample_weight)
 
     def _fit_part(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> Self:
-        warm = hasattr(self, "_averages")
+        warm = hasattr(self, "_weights")
         if isinstance(self.class_weight, str):
             raise ValueError(
                 'class_weight="balanced" needs all rows at once; for partial_fit pass the weights as a dict, for '
@@ -320,7 +323,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
             callbacks=tuple(self.callbacks or ()),
             progress=self._progress if self.verbose else None,
         )
-        architecture = self._architecture(len(classes), scale=scale)
+        parameters = self._get_architecture_parameters()
+        architecture = self._make_architecture(len(classes), parameters)
         seeds = iter(lambda: int(random.integers(2**31)), None)
         outcomes = [
             train_network(
@@ -337,14 +341,14 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         states = [state for state, _, _ in outcomes]
         self._remember(outcomes, warm=warm, judged=judges is not None)
         self.classes_ = classes
-        self._averages = [np.stack(arrays) for arrays in zip(*(state.average for state in states), strict=True)]
-        self._network: dict[str, Any] = self._get_architecture_parameters()
-        self._states = [{name: value for name, value in vars(s).items() if name != "average"} for s in states]
+        self._weights = {name: np.stack([state.average[name] for state in states]) for name in states[0].average}
+        self._architecture = parameters
+        self._training_states = [{name: value for name, value in vars(s).items() if name != "average"} for s in states]
         self.mean_: NDArray[np.float64] | None = mean
         self.scale_: NDArray[np.float64] | None = scale
-        self._seen: tuple[Any, ...] | None = None
+        self._scaler_state = None
         if scaler is not None:
-            self._seen = (scaler.mean_, scaler.var_, scaler.scale_, scaler.n_samples_seen_)
+            self._scaler_state = (scaler.mean_, scaler.var_, scaler.scale_, scaler.n_samples_seen_)
         return self
 
     def _remember(self, outcomes: list[tuple[Any, dict[str, list[float]], int]], *, warm: bool, judged: bool) -> None:
@@ -383,9 +387,9 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         if not self.normalize:
             return None
         scaler = StandardScaler()
-        if warm and self._seen is not None:
+        if warm and self._scaler_state is not None:
             scaler.n_features_in_ = self.n_features_in_
-            scaler.mean_, scaler.var_, scaler.scale_, scaler.n_samples_seen_ = copy.deepcopy(self._seen)
+            scaler.mean_, scaler.var_, scaler.scale_, scaler.n_samples_seen_ = copy.deepcopy(self._scaler_state)
         rows, weights = self._observed(X, sample_weight)
         return scaler.partial_fit(rows, sample_weight=weights)
 
@@ -410,7 +414,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
             "normalize": bool(self.normalize),
             "n_networks": int(self.n_networks),
         }
-        before = {**self._network, "normalize": self.mean_ is not None, "n_networks": len(self._states)}
+        before = {**self._architecture, "normalize": self.mean_ is not None, "n_networks": len(self._training_states)}
         for name in now:
             if _structure(name, now[name]) != _structure(name, before[name]):
                 raise ValueError(
@@ -420,8 +424,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     def _resumed(self) -> list[_networks.TrainingState]:
         return [
-            _networks.TrainingState(average=[array[i] for array in self._averages], **state)
-            for i, state in enumerate(self._states)
+            _networks.TrainingState(average={name: array[i] for name, array in self._weights.items()}, **state)
+            for i, state in enumerate(self._training_states)
         ]
 
     def __dir__(self) -> list[str]:
@@ -431,8 +435,8 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
     @property
     def model_(self) -> Any:
         """The compiled Keras model."""
-        check_is_fitted(self, "_averages")
-        architecture = self._architecture(len(self.classes_), scale=self.scale_, network=self._network)
+        check_is_fitted(self, "_weights")
+        architecture = self._make_architecture(len(self.classes_), self._architecture)
         return _networks.build_keras_model(
             architecture, self._resumed(), self._shaped(self.mean_), self._shaped(self.scale_)
         )
@@ -467,7 +471,7 @@ class NeuralClassifier(ClassifierMixin, BaseEstimator, ABC):
         ValueError
             For NaN, infinity or another number of features than in :meth:`fit`.
         """
-        check_is_fitted(self, "_averages")
+        check_is_fitted(self, "_weights")
         return self._probabilities(self._checked(X, reset=False))
 
     def predict(self, X: ArrayLike) -> np.ndarray:

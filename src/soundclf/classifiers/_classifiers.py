@@ -207,12 +207,16 @@ class DenseAudioClassifier(NeuralClassifier):
     @property
     def coefs_(self) -> list[NDArray[np.float32]]:
         """Weights of each layer, ``(n_networks, n_in, n_out)``."""
-        return self._averages[::2]
+        return [self._weights[f"{layer}/kernel"] for layer in self._get_layers()]
 
     @property
     def intercepts_(self) -> list[NDArray[np.float32]]:
         """Biases of each layer, ``(n_networks, n_out)``."""
-        return self._averages[1::2]
+        return [self._weights[f"{layer}/bias"] for layer in self._get_layers()]
+
+    def _get_layers(self) -> list[str]:
+        """Return the names of the layers of a fitted network, in order."""
+        return [*(f"hidden_{i + 1}" for i in range(len(self._architecture["hidden_layer_sizes"]))), "classes"]
 
     def _checked(self, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
         return validate_data(self, X, y, reset=reset, dtype=np.float64)
@@ -225,13 +229,12 @@ class DenseAudioClassifier(NeuralClassifier):
             "optimizer": self.optimizer.lower() if isinstance(self.optimizer, str) else self.optimizer,
         }
 
-    def _architecture(self, n_classes: int, *, scale: Any, network: dict[str, Any] | None = None) -> DenseArchitecture:
-        described = self._get_architecture_parameters() if network is None else network
-        return DenseArchitecture(n_features=self.n_features_in_, n_classes=n_classes, **described)
+    def _make_architecture(self, n_classes: int, parameters: dict[str, Any]) -> DenseArchitecture:
+        return DenseArchitecture(n_features=self.n_features_in_, n_classes=n_classes, **parameters)
 
     def _probabilities(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         inputs = self._inputs(X, self.mean_, self.scale_)
-        return compute_dense_probabilities(inputs, self.coefs_, self.intercepts_, self._network["activation"])
+        return compute_dense_probabilities(inputs, self.coefs_, self.intercepts_, self._architecture["activation"])
 
 
 class ConvAudioClassifier(NeuralClassifier):
@@ -255,8 +258,6 @@ class ConvAudioClassifier(NeuralClassifier):
         Whether to subtract each band's mean, and to divide by one standard deviation for all bands.
     shift : bool, default=True
         Whether training turns each spectrum by a random time, its end following its start.
-    gain : float >= 0, default=6.0
-        Training makes each sound louder or fainter by up to so many decibels.
     band_mask, time_mask : float in [0, 1), default=0.12 and 0.15
         Training sets two ranges of bands, and two of frames, to the mean, each up to this share of all.
     mixup : float >= 0, default=0.3
@@ -353,7 +354,6 @@ class ConvAudioClassifier(NeuralClassifier):
         **NeuralClassifier._rules,
         "channels": (Rule("a tuple or list of one or more integers above 0", lambda v: _are_sizes(v) and len(v) > 0),),
         "shift": (BOOLEAN,),
-        "gain": (real_in(0),),
         "band_mask": (real_in(0, 1),),
         "time_mask": (real_in(0, 1),),
         "mixup": (real_in(0),),
@@ -369,7 +369,6 @@ class ConvAudioClassifier(NeuralClassifier):
         dropout: float = 0.3,
         normalize: bool = True,
         shift: bool = True,
-        gain: float = 6.0,
         band_mask: float = 0.12,
         time_mask: float = 0.15,
         mixup: float = 0.3,
@@ -396,7 +395,6 @@ class ConvAudioClassifier(NeuralClassifier):
         self.dropout = dropout
         self.normalize = normalize
         self.shift = shift
-        self.gain = gain
         self.band_mask = band_mask
         self.time_mask = time_mask
         self.mixup = mixup
@@ -427,7 +425,6 @@ class ConvAudioClassifier(NeuralClassifier):
             "channels": tuple(int(size) for size in self.channels),
             "dropout": float(self.dropout),
             "shift": bool(self.shift),
-            "gain": float(self.gain),
             "band_mask": float(self.band_mask),
             "time_mask": float(self.time_mask),
             "mixup": float(self.mixup),
@@ -435,10 +432,8 @@ class ConvAudioClassifier(NeuralClassifier):
             "optimizer": self.optimizer.lower() if isinstance(self.optimizer, str) else self.optimizer,
         }
 
-    def _architecture(self, n_classes: int, *, scale: Any, network: dict[str, Any] | None = None) -> ConvArchitecture:
-        described = self._get_architecture_parameters() if network is None else dict(network)
-        described["gain"] /= 1.0 if scale is None else float(scale[0])
-        return ConvArchitecture(n_bands=self.n_features_in_, n_classes=n_classes, **described)
+    def _make_architecture(self, n_classes: int, parameters: dict[str, Any]) -> ConvArchitecture:
+        return ConvArchitecture(n_bands=self.n_features_in_, n_classes=n_classes, **parameters)
 
     def _observed(self, X: np.ndarray, sample_weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return X.transpose(0, 2, 1).reshape(-1, X.shape[1]), np.repeat(sample_weight, X.shape[2])
@@ -462,7 +457,7 @@ class ConvAudioClassifier(NeuralClassifier):
 
     def _probabilities(self, X: NDArray[np.floating]) -> NDArray[np.float64]:
         inputs = self._inputs(X, self.mean_, self.scale_)
-        return compute_conv_probabilities(inputs, self._averages, len(self._network["channels"]))
+        return compute_conv_probabilities(inputs, self._weights, len(self._architecture["channels"]))
 
 
 def _spectra(X: np.ndarray) -> np.ndarray:

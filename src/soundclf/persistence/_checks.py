@@ -26,7 +26,8 @@ __all__ = ["Place", "check_generator", "check_model", "check_random_state", "che
 
 _GENERAL = {"n_features_in_", "feature_names_in_", "_sklearn_output_config"}
 _LEARNED = {  # by a NeuralClassifier
-    *("classes_", "history_", "best_epoch_", "mean_", "scale_", "_averages", "_network", "_states", "_seen"),
+    *("classes_", "history_", "best_epoch_", "mean_", "scale_"),
+    *("_weights", "_architecture", "_training_states", "_scaler_state"),
 }
 _LOT = 2**18  # samples whose spectra are computed together
 _MOST_IN_SPECTRA = 2**25  # numbers in filters, transforms of bands, and bands of a lot of spectra
@@ -137,7 +138,7 @@ def _check_neural(part: NeuralClassifier, where: Place) -> None:
     _check_parameters(part, where, {name: getattr(part, name) for name in type(part)._rules})
     if part.callbacks:
         raise ModelError(f"{where}.callbacks holds Keras objects; set callbacks=None first, they serve fit alone")
-    network = getattr(part, "_network", {})
+    network = getattr(part, "_architecture", {})
     if not isinstance(network, dict) or (network and network.keys() != part._get_architecture_parameters().keys()):
         raise ModelError(f"{where} does not tell what its networks are made from")
     for optimizer in (part.optimizer, network.get("optimizer", "")):

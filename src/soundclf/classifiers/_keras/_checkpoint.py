@@ -23,9 +23,9 @@ from ._networks import TrainingState
 
 __all__ = ["Checkpoint"]
 
-_FORMAT = 1  # of the entries and of the fingerprint; a new number makes old entries unknown
+_FORMAT = 2  # of the entries and of the fingerprint; a new number makes old entries unknown
 T = TypeVar("T")
-_LISTS = ("weights", "average", "optimizer")  # of arrays in a TrainingState
+_PARTS = ("weights", "average", "optimizer")  # of arrays in a TrainingState
 
 
 class Checkpoint:
@@ -62,10 +62,10 @@ class Checkpoint:
         for name, state in states.items():
             if state is None:
                 continue
-            for part in _LISTS:
-                arrays |= {f"{name}.{part}.{i}": array for i, array in enumerate(getattr(state, part))}
-            lengths = {part: len(getattr(state, part)) for part in _LISTS}
-            described[name] = {"lengths": lengths, "epochs": state.epochs, "random": state.random}
+            for part in _PARTS:
+                arrays |= {f"{name}.{part}.{i}": array for i, array in enumerate(getattr(state, part).values())}
+            names = {part: list(getattr(state, part)) for part in _PARTS}
+            described[name] = {"names": names, "epochs": state.epochs, "random": state.random}
         text = json.dumps({"progress": progress, "states": described})
         aside = self._file.with_name(f".{self._file.name}.{os.getpid()}-{threading.get_ident()}")
         try:
@@ -93,8 +93,8 @@ class Checkpoint:
                 states = {
                     name: TrainingState(
                         **{
-                            part: [entry[f"{name}.{part}.{i}"] for i in range(n)]
-                            for part, n in state["lengths"].items()
+                            part: {key: entry[f"{name}.{part}.{i}"] for i, key in enumerate(keys)}
+                            for part, keys in state["names"].items()
                         },
                         epochs=state["epochs"],
                         random=state["random"],

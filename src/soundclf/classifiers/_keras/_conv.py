@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ __all__ = ["ConvArchitecture", "compute_conv_probabilities"]
 
 _ROWS = 4  # at a time
 _EPSILON = 1e-3  # Keras' in batch normalisation
+_NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")  # variables of a layer
 _MASKS = 2  # of either kind for each row
 
 
@@ -21,8 +22,7 @@ class ConvArchitecture:
     """What a compiled convolutional network is made from; two fits with equal ones share a graph.
 
     Blocks of a 3 x 3 convolution at every second band and frame, batch normalisation and ReLU; the mean over bands; the
-    sum of maximum and mean over time; a dense layer. ``gain`` is in units of the standardised input, masks are shares
-    of the bands and frames.
+    sum of maximum and mean over time; a dense layer. Masks are shares of the bands and frames.
     """
 
     n_bands: int
@@ -30,7 +30,6 @@ class ConvArchitecture:
     n_classes: int
     dropout: float
     shift: bool
-    gain: float
     band_mask: float
     time_mask: float
     mixup: float
@@ -46,6 +45,15 @@ class ConvArchitecture:
     def n_masked(self) -> int:
         """Outputs of a row that dropout decides on."""
         return self.channels[-1]
+
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the trained weights and of the running means and variances."""
+        blocks = (
+            (f"convolution_{i}/kernel", *(f"normalization_{i}/{name}" for name in _NORMALIZATION))
+            for i in range(1, len(self.channels) + 1)
+        )
+        return (*(name for block in blocks for name in block), "classes/kernel", "classes/bias")
 
     n_varied = 3 + 4 * _MASKS  # numbers drawn for each row in every epoch
 
@@ -64,7 +72,7 @@ class ConvArchitecture:
         for i, channels in enumerate(self.channels, start=1):
             name = f"convolution_{i}{suffix}"
             x = layers.Conv2D(channels, 3, strides=2, padding="same", use_bias=False, **order, **kind, name=name)(x)
-            x = layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, **kind, name=f"normalise_{i}{suffix}")(x)
+            x = layers.BatchNormalization(momentum=0.9, epsilon=_EPSILON, **kind, name=f"normalization_{i}{suffix}")(x)
             x = layers.ReLU(**kind, name=f"relu_{i}{suffix}")(x)
         loudest = layers.GlobalMaxPooling1D(**order, **kind, name=f"loudest{suffix}")
         average = layers.GlobalAveragePooling1D(**order, **kind, name=f"average{suffix}")
@@ -74,7 +82,8 @@ class ConvArchitecture:
     def vary(self, n_rows: int, generator: np.random.Generator) -> NDArray[np.float32]:
         """Draw what training varies rows by, ``(n_rows, n_varied)``, all from 0 to 1.
 
-        What is left of a row that is mixed with another; the shift and the gain; sizes and places of masks.
+        What is left of a row that is mixed with another; the shift; a number that is not used, so that
+        seeded fits stay the same as when there was a random gain; sizes and places of masks.
         """
         varied = generator.random((n_rows, self.n_varied), dtype=np.float32)
         varied[:, 0] = 1.0
@@ -108,14 +117,12 @@ class ConvArchitecture:
         return share * values + (1 - share) * tf.roll(values, 1, axis=0)
 
     def _varied(self, tf: Any, X: Any, varied: Any) -> Any:
-        """Shift, amplify, mask and mix spectra."""
-        share, shift, gain, *masks = tf.unstack(varied, axis=1)
+        """Shift, mask and mix spectra."""
+        share, shift, _, *masks = tf.unstack(varied, axis=1)
         n_frames = tf.shape(X)[2]
         if self.shift:
             first = tf.cast(shift * tf.cast(n_frames, tf.float32), tf.int32)
             X = tf.gather(X, (first[:, tf.newaxis] + tf.range(n_frames)) % n_frames, axis=2, batch_dims=1)
-        if self.gain:
-            X += self.gain * (2 * gain - 1)[:, tf.newaxis, tf.newaxis]
         for size, place in zip(masks[: 2 * _MASKS : 2], masks[1 : 2 * _MASKS : 2], strict=True):
             X *= self._mask(tf, self.n_bands, self.band_mask * size, place)[:, :, tf.newaxis]
         for size, place in zip(masks[2 * _MASKS :: 2], masks[2 * _MASKS + 1 :: 2], strict=True):
@@ -132,7 +139,7 @@ class ConvArchitecture:
 
 
 def compute_conv_probabilities(
-    X: NDArray[np.float32], averages: Sequence[NDArray[np.float32]], n_blocks: int
+    X: NDArray[np.float32], weights: Mapping[str, NDArray[np.float32]], n_blocks: int
 ) -> NDArray[np.float64]:
     """Give the class probabilities of convolutional networks, averaged over the networks.
 
@@ -140,9 +147,8 @@ def compute_conv_probabilities(
     ----------
     X : ndarray of shape (n_samples, n_bands, n_frames), float32
         Standardised spectra.
-    averages : sequence of ndarray
-        The variables of the networks, in Keras' order, with the networks as first axis: kernel, scale and offset of
-        every block; kernel and bias of the last layer; mean and variance of every block.
+    weights : mapping of str to ndarray
+        Weights of the networks by name, such as ``convolution_1/kernel``, with the networks as first axis.
     n_blocks : int
         Blocks of convolution, normalisation and ReLU.
 
@@ -151,16 +157,15 @@ def compute_conv_probabilities(
     ndarray of shape (n_samples, n_classes), float64
         Rows sum to 1.
     """
-    n_networks = len(averages[0])
-    top, bias = averages[3 * n_blocks], averages[3 * n_blocks + 1]
+    top, bias = weights["classes/kernel"], weights["classes/bias"]
+    n_networks = len(top)
+    names = [
+        (f"convolution_{k}/kernel", *(f"normalization_{k}/{name}" for name in _NORMALIZATION))
+        for k in range(1, n_blocks + 1)
+    ]
     probabilities = np.zeros((len(X), bias.shape[1]))
     for i in range(n_networks):
-        blocks = [
-            _folded(
-                *(a[i] for a in averages[3 * k : 3 * k + 3]), *(a[i] for a in averages[3 * n_blocks + 2 + 2 * k :][:2])
-            )
-            for k in range(n_blocks)
-        ]
+        blocks = [_folded(*(weights[name][i] for name in block)) for block in names]
         for start in range(0, len(X), _ROWS):
             x = X[start : start + _ROWS, :, :, np.newaxis]
             for kernel, offset in blocks:

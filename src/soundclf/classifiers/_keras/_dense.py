@@ -88,6 +88,12 @@ class DenseArchitecture:
         """Outputs of a row that dropout decides on."""
         return sum(self.hidden_layer_sizes)
 
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the trained weights."""
+        layers = (*(f"hidden_{i + 1}" for i in range(len(self.hidden_layer_sizes))), "classes")
+        return tuple(f"{layer}/{name}" for layer in layers for name in ("kernel", "bias"))
+
     n_varied = 0  # numbers drawn for each row in every epoch
 
     def connect(self, keras: Any, inputs: Any, top: str | None, suffix: str = "") -> Any:

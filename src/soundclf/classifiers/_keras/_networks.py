@@ -17,7 +17,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,6 +66,10 @@ class Architecture(Protocol):
     def n_masked(self) -> int:
         """Outputs of a row that dropout decides on."""
 
+    @property
+    def weight_names(self) -> tuple[str, ...]:
+        """Names of the trained weights and of the running means and variances."""
+
     def connect(self, keras: Any, inputs: Any, top: str | None, suffix: str = "") -> Any:
         """Apply new layers to an input of shape ``input_shape``; ``top`` is the last one's activation."""
 
@@ -84,18 +88,18 @@ class Architecture(Protocol):
 
 @dataclass
 class TrainingState:
-    """All that training goes on from: plain arrays and the state of NumPy's generator.
+    """All that training continues from: named arrays and the state of NumPy's generator.
 
-    ``weights`` holds the trained variables and the running means and variances, ``average`` their moving average over
-    ``epochs`` epochs;
-    ``optimizer`` the optimizer's variables; ``random`` the state of NumPy's generator that orders the rows and draws
-    the dropout masks.
+    ``weights`` holds the trained variables and the running means and variances by layer and name, such as
+    ``hidden_1/kernel``, ``average`` their moving average over ``epochs`` epochs; ``optimizer`` the optimizer's
+    variables by the names it gives them, or as ``variable_0``, ``variable_1``, ... in its order where the names are
+    unknown; ``random`` the state of NumPy's generator that orders the rows and draws the dropout masks.
     """
 
-    weights: list[np.ndarray]
-    average: list[np.ndarray]
+    weights: dict[str, np.ndarray]
+    average: dict[str, np.ndarray]
     epochs: int
-    optimizer: list[np.ndarray]
+    optimizer: dict[str, np.ndarray]
     random: Mapping[str, Any]
 
 
@@ -250,13 +254,12 @@ class Network:
         self._architecture = architecture
         self._parts = architecture.parts(keras, self.model)
         self._dropped = min(round(architecture.dropout * 2**16), 2**16 - 1)  # of every 2**16 outputs
-        self._weights = [*self.model.trainable_variables, *_running(self.model)]
-        self._variables = [*self._weights, *self.model.optimizer.variables]
+        self._weights = _name_weights(self.model, architecture)
+        self._optimizer = _name_optimizer(self.model.optimizer)
+        variables = [*self._weights.values(), *self._optimizer.values()]
         # Variables read one by one through Keras would take a tenth of a small network's epoch.
-        self._read_graph = tf.function(
-            lambda: [tf.identity(variable.value) for variable in self._variables], autograph=False
-        )
-        self._fresh = self._read()
+        self._read_graph = tf.function(lambda: [tf.identity(variable.value) for variable in variables], autograph=False)
+        self._fresh_weights, self._fresh_optimizer = self._read()
         rows = (
             tf.TensorSpec((None, *architecture.input_shape), tf.float32),
             tf.TensorSpec((None,), tf.int32),
@@ -269,7 +272,7 @@ class Network:
             tf.TensorSpec((), tf.int32),
         )
         self._train_graph = tf.function(self._train_steps, input_signature=rows + order, autograph=False)
-        weights = [tf.TensorSpec(variable.shape, tf.float32) for variable in self._weights]
+        weights = {name: tf.TensorSpec(variable.shape, tf.float32) for name, variable in self._weights.items()}
         self._judge_graph = tf.function(self._judge, input_signature=(*rows, weights), autograph=False)
 
     def _right(self, logits: Any, y: Any) -> Any:
@@ -333,7 +336,7 @@ class Network:
                 ]
         return float(sums[0]), float(sums[1])
 
-    def judge_rows(self, rows: tuple[Any, Any, Any], weights: list[np.ndarray]) -> tuple[float, float]:
+    def judge_rows(self, rows: tuple[Any, Any, Any], weights: dict[str, np.ndarray]) -> tuple[float, float]:
         """Give the same sums for rows judged by given weights, without touching those of the model."""
         n_rows, *shape = rows[0].shape
         per_call = max(1, _JUDGED // math.prod(shape))
@@ -345,10 +348,11 @@ class Network:
         return float(sums[0]), float(sums[1])
 
     def _judge(self, X: Any, y: Any, sample_weight: Any, weights: Any) -> Any:
-        tf, trained = self.tf, len(self.model.trainable_variables)
-        known = {id(variable): value for variable, value in zip(self._weights, weights, strict=True)}
+        tf = self.tf
+        known = {id(variable): weights[name] for name, variable in self._weights.items()}
+        trained = [known[id(variable)] for variable in self.model.trainable_variables]
         others = [known.get(id(variable), variable) for variable in self.model.non_trainable_variables]
-        logits, _ = self.model.stateless_call(weights[:trained], others, X, training=False)
+        logits, _ = self.model.stateless_call(trained, others, X, training=False)
         losses = sample_weight * tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
         return tf.reduce_sum(losses), self._right(logits, y)
 
@@ -366,41 +370,86 @@ class Network:
     def initial_state(self, seeds: Iterator[int]) -> TrainingState:
         """Give freshly initialised weights, a fresh optimizer and a fresh generator."""
         glorot = self.keras.initializers.GlorotUniform
-        fresh = self._fresh[: len(self._weights)]
-        weights = [
-            np.asarray(glorot(seed=next(seeds))(array.shape, dtype="float32")) if array.ndim > 1 else array
-            for array in fresh
-        ]
+        weights = {
+            name: np.asarray(glorot(seed=next(seeds))(array.shape, dtype="float32")) if array.ndim > 1 else array
+            for name, array in self._fresh_weights.items()
+        }
         random = np.random.default_rng(next(seeds)).bit_generator.state
-        return TrainingState(weights, weights, 0, self._fresh[len(self._weights) :], random)
+        return TrainingState(weights, weights, 0, self._fresh_optimizer, random)
+
+    def name_state(self, state: TrainingState) -> TrainingState:
+        """Return a state with the optimizer's variables under their names, which may be unknown so far."""
+        return replace(state, optimizer=_match_optimizer(self._optimizer, state.optimizer))
 
     def load(self, state: TrainingState) -> None:
         """Set all variables, those of the optimizer included."""
-        for variable, value in zip(self._variables, [*state.weights, *state.optimizer], strict=True):
-            variable.assign(value)
+        _assign(self._weights, state.weights)
+        _assign(self._optimizer, _match_optimizer(self._optimizer, state.optimizer))
 
-    def weights(self) -> list[np.ndarray]:
+    def weights(self) -> dict[str, np.ndarray]:
         """Copy the trained variables, and the running means and variances."""
-        return self._read()[: len(self._weights)]
+        return self._read()[0]
 
-    def _read(self) -> list[np.ndarray]:
-        return [np.array(value.numpy()) for value in self._read_graph()]
+    def _read(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        values = iter([np.array(value.numpy()) for value in self._read_graph()])
+        return {name: next(values) for name in self._weights}, {name: next(values) for name in self._optimizer}
 
-    def state(self, average: list[np.ndarray], epochs: int, generator: np.random.Generator) -> TrainingState:
+    def state(self, average: dict[str, np.ndarray], epochs: int, generator: np.random.Generator) -> TrainingState:
         """Copy all that training goes on from."""
-        values, n_weights = self._read(), len(self._weights)
+        weights, optimizer = self._read()
         return TrainingState(
-            values[:n_weights],
+            weights,
             average,
             epochs,
-            values[n_weights:],
+            optimizer,
             copy.deepcopy(dict(generator.bit_generator.state)),
         )
 
 
-def _running(model: Any) -> list[Any]:
-    """Give the variables that normalisation follows; the others that are not trained are seeds."""
-    return [variable for variable in model.non_trainable_variables if variable.dtype == "float32"]
+def _name_weights(model: Any, architecture: Architecture, suffix: str = "") -> dict[str, Any]:
+    """Return a model's weights by layer and name, in the order of the architecture."""
+    found = {
+        f"{layer.name.removesuffix(suffix)}/{variable.name}": variable
+        for layer in model.layers
+        for variable in layer.weights
+    }
+    if found.keys() != set(architecture.weight_names):
+        raise RuntimeError(
+            f"Keras made weights named {', '.join(sorted(found))}, where soundclf expects "
+            f"{', '.join(sorted(architecture.weight_names))}"
+        )
+    return {name: found[name] for name in architecture.weight_names}
+
+
+def _name_optimizer(optimizer: Any) -> dict[str, Any]:
+    """Return an optimizer's variables by name; a name that comes again, as that of an optimizer within, is numbered."""
+    named: dict[str, Any] = {}
+    for variable in optimizer.variables:
+        name, n = variable.name, 2
+        while name in named:
+            name, n = f"{variable.name}_{n}", n + 1
+        named[name] = variable
+    return named
+
+
+def _match_optimizer(variables: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the values of an optimizer's variables under their names, also if they are only numbered so far."""
+    numbered = [f"variable_{i}" for i in range(len(variables))]
+    if values.keys() == variables.keys():
+        return {name: values[name] for name in variables}
+    if values.keys() == set(numbered):
+        return {name: values[number] for name, number in zip(variables, numbered, strict=True)}
+    raise ValueError(
+        f"The state of the optimizer has the variables {', '.join(sorted(values))}, while those of Keras' are "
+        f"{', '.join(sorted(variables))}"
+    )
+
+
+def _assign(variables: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> None:
+    if variables.keys() != values.keys():
+        raise ValueError(f"The weights are {', '.join(sorted(values))}, not {', '.join(sorted(variables))}")
+    for name, variable in variables.items():
+        variable.assign(values[name])
 
 
 @contextlib.contextmanager
@@ -452,8 +501,7 @@ def build_keras_model(
         suffix = "" if len(states) == 1 else f"_of_network_{i + 1}"
         outputs.append(architecture.connect(keras, start, top="softmax", suffix=suffix))
         tower = keras.Model(start, outputs[-1])
-        for variable, value in zip([*tower.trainable_variables, *_running(tower)], state.average, strict=True):
-            variable.assign(value)
+        _assign(_name_weights(tower, architecture, suffix), state.average)
     together = outputs[0] if len(outputs) == 1 else keras.layers.Average(dtype="float32", name="mean")(outputs)
     model = keras.Model(inputs, together, name="soundclf")
     model.compile(
@@ -464,6 +512,6 @@ def build_keras_model(
     )
     model.optimizer.build(model.trainable_variables)
     if len(states) == 1:
-        for variable, value in zip(model.optimizer.variables, states[0].optimizer, strict=True):
-            variable.assign(value)
+        variables = _name_optimizer(model.optimizer)
+        _assign(variables, _match_optimizer(variables, states[0].optimizer))
     return model

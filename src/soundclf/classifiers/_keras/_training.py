@@ -111,8 +111,8 @@ def train_network(
             if seeds is None:
                 raise TypeError("train needs a state to go on from, or seeds for a fresh one")
             state = network.initial_state(seeds)
+        state = start = network.name_state(state)
         network.load(state)
-        start = state
         if not isinstance(architecture.optimizer, str):
             learning_rate = architecture.optimizer.get_config().get("learning_rate")
         if isinstance(learning_rate, numbers.Real):  # neither a schedule nor that of an optimizer within
@@ -146,10 +146,10 @@ def _tensors(network: Network, data: TrainingData) -> tuple[Any, Any, Any]:
     )
 
 
-def _averaged(average: list[np.ndarray], weights: list[np.ndarray], n_averaged: int) -> list[np.ndarray]:
+def _averaged(average: dict[str, np.ndarray], weights: dict[str, np.ndarray], n_averaged: int) -> dict[str, np.ndarray]:
     """Move an average over some epochs on by one; it starts as a plain mean, and over no epochs it is the weights."""
     decay = np.float32(min(_DECAY, n_averaged / (n_averaged + 1)))
-    return [decay * old + (1 - decay) * new for old, new in zip(average, weights, strict=True)]
+    return {name: decay * average[name] + (1 - decay) * new for name, new in weights.items()}
 
 
 def _checkpoint(
@@ -176,7 +176,8 @@ def _checkpoint(
         "with": _networks.get_versions(),
     }
     rows = [array for part in (data, validation) if part is not None for array in vars(part).values()]
-    return Checkpoint(schedule.checkpoint, [*rows, *start.weights, *start.average, *start.optimizer], settings)
+    states = [part[name] for part in (start.weights, start.average, start.optimizer) for name in sorted(part)]
+    return Checkpoint(schedule.checkpoint, [*rows, *states], settings)
 
 
 def _generator(state: Any) -> np.random.Generator:
@@ -189,7 +190,11 @@ def _check_alike(state: TrainingState, start: TrainingState) -> None:
     """Raise an exception if one state's arrays cannot have come from the other's."""
     for name in ("weights", "average", "optimizer"):
         arrays, expected = getattr(state, name), getattr(start, name)
-        if [(a.shape, a.dtype) for a in arrays] != [(np.shape(a), np.asarray(a).dtype) for a in expected]:
+        kinds, expected_kinds = (
+            {key: (np.shape(array), np.asarray(array).dtype) for key, array in part.items()}
+            for part in (arrays, expected)
+        )
+        if kinds != expected_kinds:
             raise ValueError(f"the shapes or types of its {name} are not those of this network")
     if type(state.epochs) is not int:
         raise TypeError("its numbers are of the wrong types")
@@ -200,7 +205,7 @@ def _check_alike(state: TrainingState, start: TrainingState) -> None:
 class _Progress:
     """Where a run through the epochs stands."""
 
-    average: list[np.ndarray]
+    average: dict[str, np.ndarray]
     n_averaged: int
     generator: np.random.Generator
     epoch: int = 0
