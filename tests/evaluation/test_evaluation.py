@@ -361,10 +361,10 @@ def test_splits_that_are_none_are_refused(rows, splits, match):
 def test_too_few_clips_or_recordings_for_the_folds_are_told(rows):
     few = {"data": rows["data"][:7], "target": ["dog"] * 4 + ["siren"] * 3}
     with pytest.raises(
-        ValueError, match=r"^5 folds need 5 clips of a class, and the largest, 'dog', has 4; fewer folds"
+        ValueError, match=r"^5 folds need 5 clips of a class, and the largest, 'dog', has 4\nPass a smaller"
     ):
         judged(few)
-    with pytest.raises(ValueError, match=r"^3 folds need 3 recordings, and there are 2; fewer folds"):
+    with pytest.raises(ValueError, match=r"^3 folds need 3 recordings, and there are 2\nPass a smaller"):
         judged({**few, "groups": [1, 1, 2, 2, 1, 1, 2]}, cv=3)
     assert judged({**few, "groups": [1, 1, 2, 2, 1, 1, 2]}, cv=2).n_recordings == 2
 

@@ -1,6 +1,6 @@
 """The ``soundclf`` command; every command calls the public API.
 
-What a command needs is imported when it runs, so that ``soundclf --help`` answers at once.
+Commands import what they need when they run, so ``soundclf --help`` is fast.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ __all__ = ["app"]
 
 _HELP = """Classify sounds with scikit-learn.
 
-Data goes to standard output; messages, and progress bars on a terminal, go to standard error.
+Data goes to standard output; messages and progress bars go to standard error.
 
 \b
 Exit codes:
-    0  all is well
-    1  it failed, and one sentence on standard error says why
+    0  success
+    1  failure; one sentence on standard error gives the reason
     2  wrong usage
-    3  finished, but some files could not be used; they are listed
+    3  finished, but some files are unusable; they are listed
   130  interrupted by Ctrl-C (SIGINT)
-  141  whoever read the output has gone
-  143  ended by SIGTERM
+  141  the reader of the output has gone (SIGPIPE)
+  143  terminated by SIGTERM
 
 \b
-Example, from a folder of recordings to answers:
+Example, from a folder of recordings to predictions:
   soundclf check recordings
   soundclf train recordings --out sounds.skops
   soundclf predict sounds.skops new/*.wav
@@ -69,15 +69,15 @@ def _soundclf(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    # TensorFlow greets on standard error; this is the command's own process.
+    # TensorFlow writes start-up messages; the process belongs to the command.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def _help(command: Callable[..., None]) -> str:
-    """Give a command's docstring as help: examples as they stand, paragraphs filled."""
-    told, _, examples = (inspect.getdoc(command) or "").partition("Examples\n--------\n")
-    return f"{told}\b\nExamples:\n{textwrap.indent(examples, '  ')}"
+def _format_help(command: Callable[..., None]) -> str:
+    """Return the help of a command from its docstring: paragraphs are rewrapped, examples are not."""
+    description, _, examples = (inspect.getdoc(command) or "").partition("Examples\n--------\n")
+    return f"{description}\b\nExamples:\n{textwrap.indent(examples, '  ')}"
 
 
 for _command in (check, features, evaluate, train, predict, describe, plot, demo):
-    app.command(help=_help(_command))(_command)
+    app.command(help=_format_help(_command))(_command)

@@ -1,4 +1,4 @@
-"""What is in a collection, and its features: ``soundclf check`` and ``soundclf features``."""
+"""Checks and features of a collection: ``soundclf check`` and ``soundclf features``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from .._utils.files import write_atomically
+from .._utils.optional import import_optional
 from .._utils.text import escape_controls, format_csv_row
 from ._collection import (
     SOURCE,
@@ -37,20 +37,20 @@ __all__ = ["check", "features"]
 
 
 def check(
-    sources: Annotated[list[str], typer.Argument(metavar="DIR|CSV", help=f"{SOURCE} Several are taken as one.")],
+    sources: Annotated[list[str], typer.Argument(metavar="DIR|CSV", help=f"{SOURCE} Several are combined.")],
     label: Label = None,
     group: Group = None,
     folds: Folds = None,
     path: PathColumn = None,
     root: Root = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table, a row for every file.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table with one row per file.")] = False,
     jobs: Jobs = -1,
 ) -> None:
-    """Tell what is in a collection, and what is wrong with it.
+    """Summarize a collection and find bad files.
 
-    Decodes every file once. Tells how classes, durations, rates, channels and formats spread, and which files cannot
-    be used, are silent, clipped, or there more than once. The exit code is 3 if some cannot be used.
+    Decodes each file once. Prints the distribution of classes, durations, sampling rates, channels and formats, and
+    lists unusable, silent, clipped and duplicate files. The exit code is 3 if some are unusable.
 
     Examples
     --------
@@ -58,43 +58,43 @@ def check(
     soundclf check train.csv test.csv --label species --csv > files.csv
     soundclf check UrbanSound8K/metadata/UrbanSound8K.csv --json
     """
-    _one_form(as_json, as_csv)
+    _check_format(as_json, as_csv)
     columns = {"label": label, "group": group, "folds": folds, "path": path, "root": root}
     from ..datasets import check_clips
 
-    dataset, missing = _joined([load_collection(source, **columns) for source in sources])
+    dataset, missing = _concatenate([load_collection(source, **columns) for source in sources])
     found = check_clips(dataset, n_jobs=jobs, verbose=get_verbosity())
     if as_json:
-        print_data(format_json(_document(found, dataset, missing), indent=1))
+        print_data(format_json(_make_document(found, dataset, missing), indent=1))
     elif as_csv:
-        _print_table(_rows(found, dataset, missing))
+        _print_table(_make_rows(found, dataset, missing))
     else:
         print_data(escape_lines(str(found)))
         if missing:
-            print_data(f"\nNot there, or in a format that cannot be read: {len(missing):,}")
+            print_data(f"\nMissing, or in an unreadable format: {len(missing):,}")
     if found.errors or missing:
         raise typer.Exit(PARTLY)
 
 
-def _one_form(as_json: bool, as_csv: bool) -> None:
+def _check_format(as_json: bool, as_csv: bool) -> None:
     if as_json and as_csv:
         raise typer.BadParameter("It cannot be combined with --csv.", param_hint="'--json'")
 
 
-def _joined(bunches: Sequence[Any]) -> tuple[dict[str, Any], list[str]]:
-    """Take several collections as one."""
+def _concatenate(bunches: Sequence[Any]) -> tuple[dict[str, Any], list[str]]:
+    """Concatenate collections."""
     import numpy as np
 
-    joined: dict[str, Any] = {name: np.concatenate([bunch[name] for bunch in bunches]) for name in ("data", "target")}
+    combined: dict[str, Any] = {name: np.concatenate([bunch[name] for bunch in bunches]) for name in ("data", "target")}
     for name in ("groups", "fold"):
         known = all(bunch[name] is not None for bunch in bunches)
-        joined[name] = np.concatenate([bunch[name] for bunch in bunches]) if known else None
-    return joined, [path for bunch in bunches for path in bunch.missing]
+        combined[name] = np.concatenate([bunch[name] for bunch in bunches]) if known else None
+    return combined, [path for bunch in bunches for path in bunch.missing]
 
 
-def _rows(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> list[dict[str, Any]]:
-    """Give what is known of every file."""
-    twin = {position: same[0] for same in found.duplicates for position in same[1:]}
+def _make_rows(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a row of a table for each file."""
+    original = {position: same[0] for same in found.duplicates for position in same[1:]}
     rows = []
     for i, clip in enumerate(found.clips):
         usable = i not in found.errors
@@ -109,21 +109,21 @@ def _rows(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> list[d
             "peak": float(found.peak[i]),
             "silent": bool(found.silent[i]) if usable else None,
             "clipped": int(found.clipped[i]) if usable else None,
-            "duplicate_of": found.clips[twin[i]] if i in twin else None,
+            "duplicate_of": found.clips[original[i]] if i in original else None,
             "error": None if usable else found.errors[i].reason,
         }
         rows.append(row)
     absent = dict.fromkeys(rows[0])
-    return rows + [{**absent, "path": path, "error": _why_missing(path)} for path in missing]
+    return rows + [{**absent, "path": path, "error": _explain_missing(path)} for path in missing]
 
 
-def _why_missing(path: str) -> str:
-    if os.path.isfile(path):  # noqa: PTH113 - a Path fails on some names
+def _explain_missing(path: str) -> str:
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file fails on some names
         return "it is in a format that libsndfile does not decode"
     return "it is not a file" if os.path.exists(path) else "there is no such file"  # noqa: PTH110
 
 
-def _document(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
+def _make_document(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> dict[str, Any]:
     import numpy as np
 
     usable = found.usable
@@ -131,18 +131,18 @@ def _document(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> di
     for name in np.unique(dataset["target"]):
         part = dataset["target"] == name
         lengths = found.duration[part & usable]
-        figures = [lengths.min(), np.median(lengths), lengths.max(), lengths.sum()] if len(lengths) else [np.nan] * 4
+        values = [lengths.min(), np.median(lengths), lengths.max(), lengths.sum()] if len(lengths) else [np.nan] * 4
         names = ("shortest", "median", "longest", "seconds")
-        classes.append({"label": name, "clips": int(part.sum()), **dict(zip(names, map(float, figures), strict=True))})
+        classes.append({"label": name, "clips": int(part.sum()), **dict(zip(names, map(float, values), strict=True))})
     errors = [(found.clips[i], error.reason) for i, error in found.errors.items()]
-    errors += [(path, _why_missing(path)) for path in missing]
+    errors += [(path, _explain_missing(path)) for path in missing]
     return {
         "clips": len(found.clips) + len(missing),
         "usable": int(usable.sum()),
         "seconds": float(np.nansum(found.duration)),
         "classes": classes,
         **{
-            name: _counts(values[usable])
+            name: _count_values(values[usable])
             for name, values in (("rates", found.rate), ("channels", found.channels), ("formats", found.format))
         },
         "unusable": [{"path": path, "error": error} for path, error in errors],
@@ -152,7 +152,7 @@ def _document(found: Any, dataset: dict[str, Any], missing: Sequence[str]) -> di
     }
 
 
-def _counts(values: Any) -> list[dict[str, Any]]:
+def _count_values(values: Any) -> list[dict[str, Any]]:
     counts = Counter(values.tolist()).most_common()
     return [{"value": value, "clips": n} for value, n in counts]
 
@@ -160,11 +160,11 @@ def _counts(values: Any) -> list[dict[str, Any]]:
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:
     print_data(format_csv_row(rows[0]))
     for row in rows:
-        print_data(format_csv_row(map(_cell, row.values())))
+        print_data(format_csv_row(map(_format_cell, row.values())))
 
 
-def _cell(value: Any) -> Any:
-    """Give a cell of a CSV file: nothing for what is not known, and numbers without noise."""
+def _format_cell(value: Any) -> Any:
+    """Return a cell of a CSV file: empty for unknown values, floats with six significant digits."""
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
@@ -176,7 +176,7 @@ def _cell(value: Any) -> Any:
 
 
 class Kind(StrEnum):
-    """Features with a column each."""
+    """Kinds of features."""
 
     mean = "mean"
     statistics = "statistics"
@@ -184,9 +184,9 @@ class Kind(StrEnum):
 
 def features(
     source: Annotated[str, typer.Argument(metavar="DIR|CSV", help=SOURCE)],
-    target: Annotated[str, typer.Option("--out", metavar="FILE", help="A .parquet, .csv or .npz file to write.")],
+    target: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write: .parquet, .csv or .npz.")],
     kind: Annotated[
-        Kind, typer.Option(help="MFCCMeanTransformer (40 columns) or MFCCStatisticsTransformer (some hundreds).")
+        Kind, typer.Option(help="MFCCMeanTransformer (40 columns) or MFCCStatisticsTransformer (several hundred).")
     ] = Kind.mean,
     label: Label = None,
     group: Group = None,
@@ -196,11 +196,11 @@ def features(
     memory: Memory = None,
     jobs: Jobs = -1,
 ) -> None:
-    """Extract features of a collection into a file.
+    """Extract the features of a collection.
 
-    Every row has the features of a file, with its path, label, group and fold. A .npz file holds the arrays X,
-    feature_names, path, label, and where they are known group and fold; NumPy reads it without pickle. Files that
-    cannot be used are left out, listed at the end, and make the exit code 3.
+    Writes one row per file, with its path, label, group, fold and features. A .npz file contains the arrays X,
+    feature_names, path and label, also group and fold if they are known; numpy.load reads it without pickle. Unusable
+    files are left out and listed at the end; the exit code is then 3.
 
     Examples
     --------
@@ -209,9 +209,9 @@ def features(
     """
     file = check_output(target, (".parquet", ".csv", ".npz"))
     if file.exists() and Path(source).exists() and file.samefile(source):
-        raise FileExistsError(f"{target!r} cannot be written: it is the table to read")
-    if file.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
-        raise ImportError('A Parquet file needs the package pyarrow: pip install "soundclf[parquet]"')
+        raise FileExistsError(f"{target!r} cannot be written: it is the input table")
+    if file.suffix.lower() == ".parquet":
+        import_optional("pyarrow", extra="parquet", feature="A Parquet file")
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
     from ..transformers import MFCCMeanTransformer, MFCCStatisticsTransformer
 
@@ -219,15 +219,15 @@ def features(
         _check_text(dataset.data)
     transformer = (MFCCMeanTransformer if kind is Kind.mean else MFCCStatisticsTransformer)(memory=memory, n_jobs=jobs)
     rows, errors = extract_features(transformer, dataset.data)
-    kept = [i for i in range(len(rows)) if i not in errors]
-    if not kept:
-        raise ValueError(f"Not one file of {source!r} can be used, the first because {next(iter(errors.values()))}")
-    good = select_rows(dataset, kept)
+    usable = [i for i in range(len(rows)) if i not in errors]
+    if not usable:
+        raise ValueError(f"No file of {source!r} is usable. {next(iter(errors.values()))}")
+    good = select_rows(dataset, usable)
     columns = {"path": good["data"], "label": good["target"], "group": good["groups"], "fold": good["fold"]}
     known = {name: cells for name, cells in columns.items() if cells is not None}
-    with write_atomically(file) as aside:
-        _WRITERS[file.suffix.lower()](aside, known, rows[kept], transformer.get_feature_names_out().tolist())
-    print_message(f"Wrote {len(kept):,} rows of {rows.shape[1]:,} features to {escape_controls(target)}.")
+    with write_atomically(file) as temporary:
+        _WRITERS[file.suffix.lower()](temporary, known, rows[usable], transformer.get_feature_names_out().tolist())
+    print_message(f"Wrote {len(usable):,} rows of {rows.shape[1]:,} features to {escape_controls(target)}.")
     report_unusable(list_reasons(dataset.data, errors), dataset.missing)
 
 
@@ -236,7 +236,7 @@ def _check_text(paths: Sequence[str]) -> None:
         try:
             path.encode()
         except UnicodeEncodeError:
-            raise ValueError(f"A Parquet file cannot hold the file name {path!r}; write .csv or .npz") from None
+            raise ValueError(f"A Parquet file cannot contain the file name {path!r}; write .csv or .npz") from None
 
 
 def _write_csv(file: Path, known: dict[str, Any], rows: Any, names: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Collections on the command line: options, loading, and the clips that cannot be used."""
+"""Collections on the command line: options, loading, feature extraction, and unusable clips."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from .._utils.text import escape_controls
+from .._utils.text import escape_controls, format_count
+from ..exceptions import AudioError, AudioWarning
 from ._process import PARTLY, is_terminal, make_scratch_directory, print_message
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "PresetOption",
     "RandomState",
     "Root",
+    "collect_errors",
     "drop_unusable",
     "extract_features",
     "get_verbosity",
@@ -37,12 +39,12 @@ __all__ = [
     "select_rows",
 ]
 
-SOURCE = "A folder of folders, one for each class, or a table (.csv, .tsv, .parquet)."
+SOURCE = "A folder with one subfolder per class, or a table (.csv, .tsv, .parquet)."
 _TABLES = (".csv", ".tsv", ".parquet", ".pq")
 
 
 class Preset(StrEnum):
-    """The names that make_classifier takes; its module is too slow to be imported for them."""
+    """Names of presets; those of ``make_classifier``, whose module takes long to import."""
 
     fast = "fast"
     balanced = "balanced"
@@ -51,40 +53,44 @@ class Preset(StrEnum):
 
 def _check_jobs(jobs: int) -> int:
     if jobs == 0:
-        raise typer.BadParameter("0 threads do nothing; -1 is all cores.")
+        raise typer.BadParameter("0 threads cannot do anything; -1 uses all cores.")
     return jobs
 
 
 Label = Annotated[
     str | None,
-    typer.Option(help="Column of the labels, by default 'label'; for a folder a regular expression on file names."),
+    typer.Option(help="Column of labels [default: label]; for a folder, a regular expression for file names."),
 ]
 Group = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN|REGEX",
-        help="The recording that each clip was cut from: a column, or for a folder a regular expression on file names.",
+        help="Recording that a clip was cut from: a column; for a folder, a regular expression for file names.",
     ),
 ]
 Folds = Annotated[
     str | None,
-    typer.Option(metavar="COLUMN|REGEX", help="The fold that each clip belongs to, told in the same way."),
+    typer.Option(
+        metavar="COLUMN|REGEX",
+        help="Fold of a clip: a column; for a folder, a regular expression for file names.",
+    ),
 ]
 PathColumn = Annotated[
-    str | None, typer.Option("--path", metavar="COLUMN", help="Column of the files' paths, by default 'path'.")
+    str | None, typer.Option("--path", metavar="COLUMN", help="Column of file paths [default: path].")
 ]
 Root = Annotated[
-    str | None, typer.Option(metavar="DIR", help="What paths in a table start from, by default the table's folder.")
+    str | None,
+    typer.Option(metavar="DIR", help="Folder that paths in a table are relative to [default: the table's folder]."),
 ]
-PresetOption = Annotated[Preset, typer.Option("--preset", help="What the classifier is made of.")]
-Jobs = Annotated[int, typer.Option(callback=_check_jobs, help="Threads over clips; -1 is all cores.")]
-RandomState = Annotated[int, typer.Option(min=0, max=2**32 - 2, help="Seed of folds and training.")]
-Memory = Annotated[
-    str | None, typer.Option(metavar="DIR", help="Folder in which features are kept from one run to the next.")
+PresetOption = Annotated[
+    Preset, typer.Option("--preset", help="Features and classifier: the more accurate, the slower.")
 ]
+Jobs = Annotated[int, typer.Option(callback=_check_jobs, help="Number of threads; -1 uses all cores.")]
+RandomState = Annotated[int, typer.Option(min=0, max=2**32 - 2, help="Seed of the folds and of training.")]
+Memory = Annotated[str | None, typer.Option(metavar="DIR", help="Folder that caches features between runs.")]
 
 
-# Data sets with a layout of their own, by their table: its folder, the loader, and what its columns are called.
+# Known data sets by the file name of their table: its folder, the loader, and its columns.
 _DATA_SETS = {
     "UrbanSound8K.csv": (
         "metadata",
@@ -102,7 +108,7 @@ _DATA_SETS = {
 def load_collection(
     source: str, *, label: str | None, group: str | None, folds: str | None, path: str | None, root: str | None
 ) -> Any:
-    """Load a folder, a table or a known data set as the Bunch of its loader; the options are as the user set them."""
+    """Load a folder, a table or a known data set as the Bunch of its loader; an option that was not given is None."""
     from .. import datasets
 
     place = Path(source)
@@ -113,11 +119,11 @@ def load_collection(
         own = (home / folder / table).is_file() and (place.is_dir() or place.absolute() == home / folder / table)
         if own and given.items() <= names.items():
             print_message(
-                f"Reading {str(home)!r} with soundclf.datasets.{loader}, with its own labels, recordings and folds."
+                f"Reading {str(home)!r} with soundclf.datasets.{loader}, which knows its labels, recordings and folds."
             )
             return getattr(datasets, loader)(home)
     if place.is_dir():
-        return _folder(source, given)
+        return _load_folder(source, given)
     if not place.exists():
         raise FileNotFoundError(f"There is no folder or table {source!r}")
     if place.suffix.lower() not in _TABLES:
@@ -133,12 +139,12 @@ def load_collection(
     )
 
 
-def _folder(source: str, given: Mapping[str, str]) -> Any:
+def _load_folder(source: str, given: Mapping[str, str]) -> Any:
     from ..datasets import load_audio_folder
 
     for option, value in given.items():
         if option in ("--path", "--root"):
-            raise typer.BadParameter(f"It belongs to tables, and {source!r} is a folder.", param_hint=f"'{option}'")
+            raise typer.BadParameter(f"It is for tables only, and {source!r} is a folder.", param_hint=f"'{option}'")
         try:
             re.compile(value)
         except (re.error, OverflowError) as error:
@@ -150,13 +156,13 @@ def _folder(source: str, given: Mapping[str, str]) -> Any:
 
 
 def get_verbosity() -> int:
-    """Give ``verbose`` for a terminal, or for a pipe."""
+    """Return the value of ``verbose``: 1 if messages go to a terminal, else 0."""
     return int(is_terminal())
 
 
 @contextlib.contextmanager
 def open_feature_cache(memory: str | None) -> Iterator[str]:
-    """Give a folder for features: the user's, or one for as long as the command runs."""
+    """Yield a folder for cached features: the user's, or a temporary one."""
     if memory is not None:
         yield memory
         return
@@ -164,68 +170,80 @@ def open_feature_cache(memory: str | None) -> Iterator[str]:
         yield folder
 
 
-def extract_features(transformer: Any, clips: Sequence[str]) -> tuple[Any, dict[int, Exception]]:
-    """Extract features of all clips, and tell by position why there are none of some."""
-    import numpy as np
+@contextlib.contextmanager
+def collect_errors(registry: dict[Any, Any] | None = None) -> Iterator[list[AudioError]]:
+    """Collect the errors that AudioWarnings carry, without showing these warnings; others are shown afterwards.
+
+    With a registry, which the caller keeps, a warning is shown once.
+    """
+    errors: list[AudioError] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", AudioWarning)
+        yield errors
+    for warning in caught:
+        if isinstance(warning.message, AudioWarning) and warning.message.errors:
+            errors += warning.message.errors
+        else:
+            message, category = warning.message, warning.category
+            warnings.warn_explicit(message, category, warning.filename, warning.lineno, registry=registry)
+
+
+def extract_features(transformer: Any, clips: Sequence[str]) -> tuple[Any, dict[int, AudioError]]:
+    """Extract the features of all clips; return them, and the errors of unusable clips by position."""
     from sklearn.base import clone
 
-    from ..exceptions import AudioError, AudioWarning
-
-    careful = clone(transformer).set_params(on_error="nan", verbose=get_verbosity())
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* clips cannot be used, and their rows are NaN", AudioWarning)
-        rows = careful.transform(list(clips))
-    errors: dict[int, Exception] = {}
-    for position in np.flatnonzero(np.isnan(rows).any(axis=tuple(range(1, rows.ndim)))).tolist():
-        try:
-            rows[position] = careful.set_params(on_error="raise", verbose=0).transform([clips[position]])[0]
-        except AudioError as error:
-            errors[position] = error
-    return rows, errors
+    extractor = clone(transformer).set_params(on_error="nan", verbose=get_verbosity())
+    with collect_errors() as errors:
+        rows = extractor.transform(list(clips))
+    return rows, {error.position: error for error in errors if error.position is not None}
 
 
 def drop_unusable(dataset: Any, model: Any) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Extract what a model needs of every clip, and leave out the clips that it cannot use, with the reasons."""
+    """Extract the features that a model needs, and drop the clips that it cannot use.
+
+    Returns the usable part of the data set, and the path and the reason of every unusable clip.
+    """
     import numpy as np
 
-    errors: dict[int, Exception] = {}
+    errors: dict[int, AudioError] = {}
+    usable = np.arange(len(dataset.data))
     for part in model.get_params(deep=True).values():
-        if hasattr(part, "on_error") and hasattr(part, "transform"):
-            errors |= extract_features(part, dataset.data)[1]
-    kept = np.ones(len(dataset.data), bool)
-    kept[list(errors)] = False
-    good = select_rows(dataset, kept)
+        if hasattr(part, "on_error") and hasattr(part, "transform") and len(usable):
+            found = extract_features(part, dataset.data[usable])[1]
+            errors |= {int(usable[i]): error for i, error in found.items()}
+            usable = np.delete(usable, list(found))
+    good = select_rows(dataset, usable)
     classes = np.unique(good["target"])
     if len(classes) < 2:
-        held = f"of one class only, {escape_controls(classes[0])!r}" if len(classes) else "that cannot be used"
-        raise ValueError(f"The collection holds clips {held}; a classifier needs two classes or more")
+        what = f"clips of only one class, {escape_controls(classes[0])!r}" if len(classes) else "no usable clips"
+        raise ValueError(f"The collection has {what}; a classifier needs two or more classes")
     return good, list_reasons(dataset.data, errors)
 
 
-def list_reasons(clips: Sequence[str], errors: Mapping[int, Exception]) -> list[tuple[str, str]]:
-    """Give the files that cannot be used, each with the reason."""
-    return [(clips[i], f"{getattr(error, 'reason', error)}.") for i, error in sorted(errors.items())]
+def list_reasons(clips: Sequence[str], errors: Mapping[int, AudioError]) -> list[tuple[str, str]]:
+    """Return the path of every unusable clip, with the reason."""
+    return [(clips[i], f"{error.reason}.") for i, error in sorted(errors.items())]
 
 
-def select_rows(dataset: Any, kept: Any) -> dict[str, Any]:
-    """Give the rows of a data set that are kept."""
+def select_rows(dataset: Any, rows: Any) -> dict[str, Any]:
+    """Return rows of a data set, with splits by its folds."""
     import numpy as np
     from sklearn.model_selection import PredefinedSplit
 
     names = ("data", "target", "groups", "fold")
-    rows = {name: None if dataset[name] is None else dataset[name][kept] for name in names}
-    fold = rows["fold"]
+    selected = {name: None if dataset[name] is None else dataset[name][rows] for name in names}
+    fold = selected["fold"]
     cv = None if fold is None else PredefinedSplit(np.unique(fold, return_inverse=True)[1])
-    return {**rows, "cv": cv}
+    return {**selected, "cv": cv}
 
 
 def report_unusable(errors: Sequence[tuple[str, str]], missing: Sequence[str] = ()) -> None:
-    """List the files that could not be used, if there are any, and end with the exit code that says so."""
+    """Print the files that could not be used and exit with code 3, if there are any."""
     if errors:
-        print_message(f"{len(errors):,} {'file' if len(errors) == 1 else 'files'} could not be used:")
+        print_message(f"{format_count(len(errors), 'file')} could not be used:")
         for path, reason in errors:
             print_message(f"  {escape_controls(path)}: {reason}")
     if missing:
-        print_message(f"{len(missing):,} more could not be used, as the warnings say.")
+        print_message(f"{len(missing):,} more could not be used; see the warnings.")
     if errors or missing:
         raise typer.Exit(PARTLY)

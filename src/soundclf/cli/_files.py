@@ -1,4 +1,4 @@
-"""Files that the command writes, and names that it shows."""
+"""Output files, JSON, and text for terminals."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ __all__ = ["check_output", "escape_lines", "format_json"]
 
 
 def escape_lines(text: str) -> str:
-    """Give several lines that a terminal shows and does not obey."""
+    """Escape control characters, except line breaks."""
     return "\n".join(map(escape_controls, text.split("\n")))
 
 
 def format_json(value: Any, *, indent: int | None = None) -> str:
-    """Give JSON that every parser takes: in ASCII, and with null for numbers that are not finite."""
-    return json.dumps(_strict(value), allow_nan=False, indent=indent)
+    """Return strict JSON: ASCII, with null for numbers that are not finite."""
+    return json.dumps(_replace_nonfinite(value), allow_nan=False, indent=indent)
 
 
-def _strict(value: Any) -> Any:
+def _replace_nonfinite(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(name): _strict(item) for name, item in value.items()}
+        return {str(name): _replace_nonfinite(item) for name, item in value.items()}
     if hasattr(value, "tolist"):
-        return _strict(value.tolist())
+        return _replace_nonfinite(value.tolist())
     if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
+        return [_replace_nonfinite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def check_output(path: str, endings: Sequence[str], option: str = "--out") -> Path:
-    """Find out before the work whether a file can be written when it is done."""
+    """Check before the work that a file can be written after it."""
     target = Path(path)
     if target.suffix.lower() not in endings:
         raise typer.BadParameter(f"{path!r} must end in {' or '.join(endings)}.", param_hint=f"'{option}'")
@@ -46,7 +46,7 @@ def check_output(path: str, endings: Sequence[str], option: str = "--out") -> Pa
     if not folder.is_dir():
         raise NotADirectoryError(f"{path!r} cannot be written: {str(folder)!r} is not a folder")
     if target.exists() and not target.is_file():
-        raise FileExistsError(f"{path!r} cannot be written: it is there, and not a regular file")
+        raise FileExistsError(f"{path!r} cannot be written: it exists and is not a regular file")
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -1,4 +1,4 @@
-"""From a collection to an honest figure and a model: ``soundclf evaluate`` and ``soundclf train``."""
+"""From a collection to an evaluation and a model: ``soundclf evaluate`` and ``soundclf train``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ._reports import check_matplotlib, format_page, summarize
 
 __all__ = ["evaluate", "train"]
 
-_LISTED = 10  # identical sounds that a report names
+_MAX_LISTED = 10  # groups of identical sounds in a report
 
 
 def evaluate(
@@ -42,9 +42,9 @@ def evaluate(
     folds: Folds = None,
     group: Group = None,
     preset: PresetOption = Preset.balanced,
-    report: Annotated[str | None, typer.Option(metavar="FILE", help="Also write a report as one .html file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as one JSON document.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table, a row for every prediction.")] = False,
+    report: Annotated[str | None, typer.Option(metavar="FILE", help="Write a report to this .html file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scores as one JSON document.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table with one row per prediction.")] = False,
     label: Label = None,
     path: PathColumn = None,
     root: Root = None,
@@ -52,11 +52,11 @@ def evaluate(
     memory: Memory = None,
     jobs: Jobs = -1,
 ) -> None:
-    """Judge a classifier by recordings that it has not heard.
+    """Cross-validate a classifier on unseen recordings.
 
-    Cross-validates by the folds of the collection if it tells any, else by five that keep recordings whole. Without
-    --folds and --group no recordings are known, and the figure is too good if several clips were cut from one. Files
-    that cannot be used are left out, listed at the end, and make the exit code 3.
+    Uses the folds of the collection if it has any, else five folds that keep the clips of a recording together. Without
+    --folds and --group recordings are unknown, and scores are too high if several clips were cut from one recording.
+    Unusable files are left out and listed at the end; the exit code is then 3.
 
     Examples
     --------
@@ -72,38 +72,39 @@ def evaluate(
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
     _check_classes(source, dataset)
     with open_feature_cache(memory) as folder:
-        model = _classifier(preset, folder, jobs, random_state)
+        model = _make_model(preset, folder, jobs, random_state)
         good, errors = drop_unusable(dataset, model)
-        result = _judged(model, good, random_state)
-    figures = summarize(result, preset.value, random_state)
+        result = _cross_validate(model, good, random_state)
+    scores = summarize(result, preset.value, random_state)
     if file is not None:
-        with write_atomically(file) as aside:
-            aside.write_text(format_page(result, figures, source, errors, dataset.missing), "utf-8", "backslashreplace")
+        with write_atomically(file) as temporary:
+            temporary.write_text(
+                format_page(result, scores, source, errors, dataset.missing), "utf-8", "backslashreplace"
+            )
         print_message(f"Wrote {escape_controls(report)}.")
     if as_json:
         unusable = [{"path": clip, "error": reason} for clip, reason in errors]
         same = [good["data"][positions] for positions in result.duplicates]
         lists = {"leaks": result.leaks, "duplicates": same, "unusable": unusable, "missing": dataset.missing}
-        print_data(format_json({**figures, **lists}, indent=1))
+        print_data(format_json({**scores, **lists}, indent=1))
     elif as_csv:
         _print_predictions(result, good)
     else:
         print_data(escape_lines(str(result)))
-        for same in result.duplicates[:_LISTED]:
-            print_data(
-                f"On both sides of a split: {' = '.join(escape_controls(repr(path)) for path in good['data'][same])}"
-            )
+        for same in result.duplicates[:_MAX_LISTED]:
+            paths = " = ".join(escape_controls(repr(path)) for path in good["data"][same])
+            print_data(f"On both sides of a split: {paths}")
     report_unusable(errors, dataset.missing)
 
 
 def train(
     source: Annotated[str, typer.Argument(metavar="DIR|CSV", help=SOURCE)],
     target: Annotated[
-        str, typer.Option("--out", metavar="FILE", help="The model: a .skops file, or .joblib for Python's pickle.")
+        str, typer.Option("--out", metavar="FILE", help="Model file to write: .skops, or .joblib for Python's pickle.")
     ],
     preset: PresetOption = Preset.balanced,
     with_evaluation: Annotated[
-        bool, typer.Option("--evaluate/--no-evaluate", help="Cross-validate first, as soundclf evaluate does.")
+        bool, typer.Option("--evaluate/--no-evaluate", help="Cross-validate first, like soundclf evaluate.")
     ] = True,
     folds: Folds = None,
     group: Group = None,
@@ -114,11 +115,11 @@ def train(
     memory: Memory = None,
     jobs: Jobs = -1,
 ) -> None:
-    """Train a classifier, judge it, and save it.
+    """Train, evaluate and save a classifier.
 
-    Checks the files, cross-validates, fits on all clips, and saves. The report is in the .skops file, which runs no
-    code when it is loaded, or beside a .joblib file, in FILE.json; soundclf describe shows it. Files that cannot be
-    used are left out, listed at the end, and make the exit code 3.
+    Checks the files, cross-validates, fits on all clips and saves the model with a report, which soundclf describe
+    shows. A .skops file contains the report and is safe to load; for a .joblib file, the report is written to
+    FILE.json. Unusable files are left out and listed at the end; the exit code is then 3.
 
     Examples
     --------
@@ -127,27 +128,27 @@ def train(
     """
     file = check_output(target, (".skops", ".joblib"))
     if file.suffix.lower() == ".joblib":
-        check_output(f"{target}.json", (".json",))  # where the report goes
+        check_output(f"{target}.json", (".json",))  # the report
     dataset = load_collection(source, label=label, group=group, folds=folds, path=path, root=root)
     _check_classes(source, dataset)
     from ..datasets import check_clips
 
     found = check_clips(dataset, n_jobs=jobs, verbose=get_verbosity())
-    print_message(_remarks(found))
+    print_message(_format_check(found))
     with open_feature_cache(memory) as folder:
-        model = _classifier(preset, folder, jobs, random_state)
+        model = _make_model(preset, folder, jobs, random_state)
         good, errors = drop_unusable(dataset, model)
         report = None
         if with_evaluation:
-            result = _judged(model, good, random_state)
+            result = _cross_validate(model, good, random_state)
             report = summarize(result, preset.value, random_state)
-            print_data(_figure(report))
+            print_data(_format_accuracy(report))
         print_message(f"Fitting on all {len(good['data']):,} clips.")
-        model = _classifier(preset, folder, jobs, random_state, verbose=get_verbosity()).fit(
+        model = _make_model(preset, folder, jobs, random_state, verbose=get_verbosity()).fit(
             good["data"], good["target"]
         )
-    _silence(model)
-    _save(model, file, {"trained_on": _trained_on(good, errors), "evaluation": report})
+    _clear_verbosity(model)
+    _save(model, file, {"trained_on": _summarize_training(good, errors), "evaluation": report})
     print_message(f"Wrote {escape_controls(target)} ({file.stat().st_size / 1e6:.1f} MB).")
     report_unusable(errors, dataset.missing)
 
@@ -155,64 +156,63 @@ def train(
 def _check_classes(source: str, dataset: Any) -> None:
     if len(dataset.target_names) < 2:
         raise ValueError(
-            f"{source!r} holds clips of one class only, {dataset.target_names[0]!r}; a classifier needs two or more"
+            f"{source!r} has clips of only one class, {dataset.target_names[0]!r}; a classifier needs two or "
+            "more classes"
         )
 
 
-def _classifier(preset: Preset, folder: str, jobs: int, random_state: int, *, verbose: int = 0) -> Any:
+def _make_model(preset: Preset, folder: str, jobs: int, random_state: int, *, verbose: int = 0) -> Any:
     from ..classifiers import import_backend
     from ..presets import make_classifier
 
     with silence_native_stderr():
-        import_backend()  # imports TensorFlow, which greets at length
+        import_backend()  # TensorFlow writes start-up messages
     return make_classifier(preset.value, memory=folder, n_jobs=jobs, random_state=random_state, verbose=verbose)
 
 
-def _judged(model: Any, dataset: dict[str, Any], random_state: int) -> Any:
+def _cross_validate(model: Any, dataset: dict[str, Any], random_state: int) -> Any:
     from ..evaluation import cross_validate_clips
 
     if dataset["groups"] is None and dataset["cv"] is None:
         print_message(
-            "No recordings are known: if several clips were cut from one, the figure is too good (--group tells them)."
+            "Recordings are unknown: if several clips were cut from one recording, scores are too high; pass --group."
         )
     try:
         return cross_validate_clips(model, dataset, random_state=random_state, verbose=get_verbosity())
     except ValueError as error:
-        reason = str(error).removesuffix("; fewer folds are asked for by cv")
-        raise ValueError(f"It cannot be cross-validated (train --no-evaluate does without): {reason}") from error
+        raise ValueError(f"Cross-validation is not possible (train --no-evaluate skips it): {error}") from error
 
 
-def _figure(figures: dict[str, Any]) -> str:
-    low, high = figures["accuracy"]["interval"]
-    known = figures["recordings"] is not None
-    heard = "clips of recordings that it had not heard" if known else "clips that it had not heard"
+def _format_accuracy(scores: dict[str, Any]) -> str:
+    low, high = scores["accuracy"]["interval"]
+    unseen = "unseen clips" if scores["recordings"] is None else "unseen recordings"
     return (
-        f"Accuracy on {heard}: {figures['accuracy']['pooled']:.3f} ({low:.3f} to {high:.3f}; {figures['clips']:,} "
-        f"clips of {len(figures['classes'])} classes, split by {figures['cv_description']})"
+        f"Accuracy on {unseen}: {scores['accuracy']['pooled']:.3f} ({low:.3f} to {high:.3f}; {scores['clips']:,} "
+        f"clips of {len(scores['classes'])} classes, split by {scores['cv_description']})"
     )
 
 
-def _remarks(found: Any) -> str:
+def _format_check(found: Any) -> str:
     parts = {
         "silent": int(found.silent.sum()),
         "clipped": int((found.clipped > 0).sum()),
-        "there more than once": sum(map(len, found.duplicates)),
+        "duplicated": sum(map(len, found.duplicates)),
     }
-    told = ", ".join(f"{n:,} {what}" for what, n in parts.items() if n)
-    usable = f"{int(found.usable.sum()):,} of {len(found.clips):,} files can be used"
-    return f"{usable}; of these, {told}." if told else f"{usable}."
+    remarks = ", ".join(f"{n:,} {what}" for what, n in parts.items() if n)
+    usable = f"{int(found.usable.sum()):,} of {len(found.clips):,} files are usable"
+    return f"{usable}; of these, {remarks}." if remarks else f"{usable}."
 
 
-def _silence(model: Any) -> None:
-    """Let no part of a fitted model show progress bars where it is used."""
+def _clear_verbosity(model: Any) -> None:
+    """Turn off the progress bars of all parts of a fitted model."""
     if hasattr(model, "verbose"):
         model.verbose = 0
-    named = [part for name in ("steps", "estimators") for _, part in getattr(model, name, ())]
-    for part in [*named, *getattr(model, "estimators_", ())]:
-        _silence(part)
+    parts = [part for name in ("steps", "estimators") for _, part in getattr(model, name, ())]
+    for part in [*parts, *getattr(model, "estimators_", ())]:
+        _clear_verbosity(part)
 
 
-def _trained_on(dataset: dict[str, Any], errors: Sequence[Any]) -> dict[str, Any]:
+def _summarize_training(dataset: dict[str, Any], errors: Sequence[Any]) -> dict[str, Any]:
     import numpy as np
 
     labels, counts = np.unique(dataset["target"], return_counts=True)
@@ -233,21 +233,21 @@ def _save(model: Any, file: Path, report: dict[str, Any]) -> None:
         save(model, file, report=report)
         return
     with make_scratch_directory() as folder:
-        twin = Path(folder, "model.skops")
-        save(model, twin, report=report)  # where paths and worker counts are left behind
+        skops = Path(folder, "model.skops")
+        save(model, skops, report=report)  # resets cache folders and numbers of workers
         with (
-            write_atomically(file.with_name(f"{file.name}.json")) as beside,
-            write_atomically(file) as aside,
-        ):  # both of them or neither
-            beside.write_text(format_json(describe(twin), indent=1) + "\n", "utf-8")
-            joblib.dump(load(twin), aside)
+            write_atomically(file.with_name(f"{file.name}.json")) as description,
+            write_atomically(file) as temporary,
+        ):  # both files or neither
+            description.write_text(format_json(describe(skops), indent=1) + "\n", "utf-8")
+            joblib.dump(load(skops), temporary)
 
 
 def _print_predictions(result: Any, dataset: dict[str, Any]) -> None:
-    known = {name: dataset[key] for name, key in (("group", "groups"), ("fold", "fold")) if dataset[key] is not None}
-    print_data(format_csv_row(["path", *known, "split", "label", "predicted", "probability"]))
+    columns = {name: dataset[key] for name, key in (("group", "groups"), ("fold", "fold")) if dataset[key] is not None}
+    print_data(format_csv_row(["path", *columns, "split", "label", "predicted", "probability"]))
     for i, position in enumerate(result.positions):
-        cells = [values[position] for values in known.values()]
+        cells = [values[position] for values in columns.values()]
         probability = f"{result.probabilities[i].max():.6g}"
-        answers = [result.split[i] + 1, result.y_true[i], result.y_pred[i], probability]
-        print_data(format_csv_row([dataset["data"][position], *cells, *answers]))
+        predictions = [result.split[i] + 1, result.y_true[i], result.y_pred[i], probability]
+        print_data(format_csv_row([dataset["data"][position], *cells, *predictions]))

@@ -1,4 +1,4 @@
-"""Pictures of sounds: ``soundclf plot``."""
+"""Plots of sounds: ``soundclf plot``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ._reports import check_matplotlib
 
 __all__ = ["plot"]
 
-_MOST = 20  # sounds in a picture
+_MAX_SOUNDS = 20  # in one figure
 
 
-class Picture(StrEnum):
-    """What is drawn of a sound."""
+class Display(StrEnum):
+    """Kinds of plots."""
 
     waveform = "waveform"
     spectrogram = "spectrogram"
@@ -31,13 +31,13 @@ _DISPLAYS = {"waveform": "WaveformDisplay", "spectrogram": "SpectrogramDisplay",
 
 
 def plot(
-    picture: Annotated[Picture, typer.Argument(help="What to draw.")],
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Sounds, drawn below one another.")],
-    target: Annotated[str, typer.Option("--out", metavar="FILE", help="A .png, .svg, .pdf or .jpg file to write.")],
+    display: Annotated[Display, typer.Argument(help="Kind of plot.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Sound files, one panel each.")],
+    target: Annotated[str, typer.Option("--out", metavar="FILE", help="File to write: .png, .svg, .pdf or .jpg.")],
 ) -> None:
-    """Draw waveforms, mel spectrograms or MFCCs of sounds.
+    """Plot waveforms, mel spectrograms or MFCCs.
 
-    Files that cannot be used are left out, listed at the end, and make the exit code 3.
+    Unusable files are left out and listed at the end; the exit code is then 3.
 
     Examples
     --------
@@ -46,12 +46,12 @@ def plot(
     """
     file = check_output(target, (".png", ".svg", ".pdf", ".jpg", ".jpeg"))
     check_matplotlib("plot")
-    if len(files) > _MOST:
-        raise typer.BadParameter(f"At most {_MOST} sounds fit into a picture.", param_hint="'FILE...'")
+    if len(files) > _MAX_SOUNDS:
+        raise typer.BadParameter(f"At most {_MAX_SOUNDS} sounds fit into a figure.", param_hint="'FILE...'")
     from .. import plotting
     from ..exceptions import AudioError
 
-    kind = getattr(plotting, _DISPLAYS[picture.value])
+    kind = getattr(plotting, _DISPLAYS[display.value])
     displays: list[Any] = []
     errors: list[tuple[str, str]] = []
     for name in files:
@@ -60,14 +60,14 @@ def plot(
         except AudioError as error:
             errors.append((name, f"{error.reason}."))
     if not displays:
-        raise ValueError(f"There is nothing to draw: {files[0]!r}: {errors[0][1]}")
+        raise ValueError(f"There is nothing to plot. {files[0]!r}: {errors[0][1]}")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 3.2 * len(displays)), layout="constrained")  # not pyplot's, which waveshow has drawn
+    figure = Figure(figsize=(8, 3.2 * len(displays)), layout="constrained")  # without pyplot's state
     axes = figure.subplots(len(displays), squeeze=False)
-    for display, ax in zip(displays, axes.flat, strict=True):
-        display.plot(ax=ax)
-    with write_atomically(file) as aside:
-        figure.savefig(aside, dpi=120)
+    for panel, ax in zip(displays, axes.flat, strict=True):
+        panel.plot(ax=ax)
+    with write_atomically(file) as temporary:
+        figure.savefig(temporary, dpi=120)
     print_message(f"Wrote {escape_controls(target)}.")
     report_unusable(errors)

@@ -1,53 +1,56 @@
-"""From a model and files to classes: ``soundclf predict``."""
+"""Classification of files: ``soundclf predict``."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 
+from .._utils.progress import show_progress
 from .._utils.text import escape_controls, format_csv_row
-from ._collection import Jobs, report_unusable
+from ._collection import Jobs, collect_errors, report_unusable
 from ._files import format_json
 from ._model import Trust, load_model
 from ._process import defer_signals, is_terminal, print_data, raise_if_stopped, wait_for_reader
 
 __all__ = ["predict"]
 
-_MOST = 64  # files that go through a model together
+_MAX_BATCH = 64  # files
 
 
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A .skops file, or with --trust a .joblib file.")],
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE|DIR", help="Sounds, folders to search, or - for a list on standard input."),
+        typer.Argument(
+            metavar="FILE|DIR", help="Sound files, folders to search, or - to read a list of files from standard input."
+        ),
     ],
-    top: Annotated[int, typer.Option(min=1, help="How many classes to tell of each file.")] = 1,
+    top: Annotated[int, typer.Option(min=1, help="Number of most probable classes to print for each file.")] = 1,
     window: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Cut long recordings into windows of this length.")
+        float | None, typer.Option(metavar="SECONDS", help="Length of windows that recordings are cut into.")
     ] = None,
     hop: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="From one window to the next; by default a quarter of it.")
+        float | None,
+        typer.Option(metavar="SECONDS", help="Time from one window to the next [default: a quarter of --window]."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines: an object for every file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines, one object per file.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table.")] = False,
     trust: Trust = False,
     jobs: Jobs = -1,
 ) -> None:
-    """Tell the classes of sounds, with probabilities.
+    """Classify sounds.
 
-    Prints a line for every file as soon as it is ready, in the order given: its path, class and probability, with tabs
-    between them, and control characters in names escaped. Files that cannot be used are passed over, listed at the end,
-    and make the exit code 3; --csv and --json, which give names as they are, have a line with the reason in their place
-    as well.
+    Prints a line for each file as soon as it is ready, in the order given: path, class and probability, separated by
+    tabs; control characters in paths are escaped. Unusable files are listed at the end; the exit code is then 3. --csv
+    and --json print paths unchanged, and the reason for each unusable file.
 
-    With --window, prints the segments of each recording: path, start and end in seconds, class and probability; --json
-    has each window too, with its --top classes.
+    With --window, prints the segments of each recording: path, start and end in seconds, class and probability. --json
+    adds the --top classes of each window.
 
     Examples
     --------
@@ -63,52 +66,58 @@ def predict(
         raise typer.BadParameter("With --window it needs --json.", param_hint="'--top'")
     for option, seconds in (("'--window'", window), ("'--hop'", hop)):
         if seconds is not None and not 0 < seconds < float("inf"):
-            raise typer.BadParameter(f"{seconds:g} s is no length of time.", param_hint=option)
+            raise typer.BadParameter(f"It must be positive and finite, got {seconds:g} s.", param_hint=option)
     if window is not None and hop is not None and hop > window:
         raise typer.BadParameter("It must be at most --window.", param_hint="'--hop'")
-    clips = _expanded(files)
+    clips = _expand(files)
     classifier = load_model(model, trust=trust)
-    classes = _classes(classifier, model)
-    form: _Form = (_Json if as_json else _Csv if as_csv else _Text)(classes, top, windows=window is not None)
-    answers = (
-        _answers(classifier, clips, len(classes), model)
+    classes = _get_classes(classifier, model)
+    writer: _Writer = (_JsonWriter if as_json else _CsvWriter if as_csv else _TextWriter)(
+        classes, top, windows=window is not None
+    )
+    predictions = (
+        _predict_files(classifier, clips, len(classes), model)
         if window is None
-        else _timelines(classifier, clips, window, window / 4 if hop is None else hop)
+        else _predict_timelines(classifier, clips, window, window / 4 if hop is None else hop)
     )
     errors: list[tuple[str, str]] = []
     n_done = 0
     try:
         import joblib
 
-        form.begin()
-        with joblib.parallel_config(backend="threading", n_jobs=jobs), _progress(len(clips), window) as progress:
-            for clip, (answer, error) in zip(clips, answers, strict=True):
+        writer.write_header()
+        show = is_terminal() and window is None  # predict_timeline has its own progress bar
+        with (
+            joblib.parallel_config(backend="threading", n_jobs=jobs),
+            show_progress("predict", len(clips), "file", enabled=show) as update,
+        ):
+            for clip, (prediction, error) in zip(clips, predictions, strict=True):
                 wait_for_reader()
                 with defer_signals():
                     if error is not None:
                         errors.append((clip, error))
-                    form.give(clip, answer, error)
+                    writer.write(clip, prediction, error)
                     n_done += 1
-                    progress()
+                    update()
                 raise_if_stopped()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"after {n_done:,} of {len(clips):,} files") from None
     report_unusable(errors)
 
 
-def _expanded(names: Sequence[str]) -> list[str]:
-    """Give the files that are named, or are in folders or a list that are."""
+def _expand(names: Sequence[str]) -> list[str]:
+    """Replace folders by the sound files in them, and - by the list on standard input."""
     clips: list[str] = []
     for name in names:
         if name == "-":
             ends = b"\r\n" if os.name == "nt" else b"\n"
             clips += [os.fsdecode(line) for line in sys.stdin.buffer.read().split(ends) if line.strip()]
-        elif os.path.isdir(name):  # noqa: PTH112 - a Path would change how the name reads
+        elif os.path.isdir(name):  # noqa: PTH112 - a Path would normalize the name
             from ..datasets import load_audio_folder
             from ..exceptions import AudioWarning
 
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AudioWarning)  # of formats that cannot be read: it is told at the end
+                warnings.simplefilter("ignore", AudioWarning)  # unreadable formats are reported at the end
                 found = load_audio_folder(name, label=lambda path: "unknown")
             clips += sorted([*found.data.tolist(), *found.missing])
         else:
@@ -118,148 +127,120 @@ def _expanded(names: Sequence[str]) -> list[str]:
     return clips
 
 
-def _classes(classifier: Any, name: str) -> list[Any]:
+def _get_classes(classifier: Any, name: str) -> list[Any]:
     classes: Any = getattr(classifier, "classes_", None)
     if not hasattr(classifier, "predict_proba") or getattr(classes, "ndim", 0) != 1:
         raise ValueError(
-            f"The model {name!r} is no classifier with probabilities: {type(classifier).__name__} lacks "
+            f"The model {name!r} is not a classifier with probabilities: {type(classifier).__name__} has no "
             f"{'classes_' if hasattr(classifier, 'predict_proba') else 'predict_proba'}"
         )
     return list(classes.tolist())
 
 
-_Answer = tuple[Any, str | None]  # what is known of a file, and what is wrong with it
+_Prediction = tuple[Any, str | None]  # probabilities or a timeline; why a file cannot be used
 
 
-def _answers(classifier: Any, clips: Sequence[str], n_classes: int, name: str) -> Iterator[_Answer]:
-    """Give the probabilities of every file, in lots that grow, so that the first come soon and many come fast.
+def _predict_files(classifier: Any, clips: Sequence[str], n_classes: int, name: str) -> Iterator[_Prediction]:
+    """Yield the probabilities of each file.
 
-    A file that cannot be used is told of by its position: those before it can, and go through once more without it.
+    Batches grow from one file to many, so the first prediction comes soon and many are fast. If a file of a batch
+    cannot be used, the files before it are classified again without it.
     """
     from ..exceptions import AudioError
 
     done, n_next = 0, 1
+    reasons: dict[int, str] = {}  # of unusable files, by position
     while done < len(clips):
-        lot = list(clips[done : done + n_next])
+        if done in reasons:
+            yield None, reasons[done]
+            done += 1
+            continue
+        batch = list(clips[done : done + n_next])
         try:
-            rows = classifier.predict_proba(lot)
+            rows = classifier.predict_proba(batch)
         except AudioError as error:
-            bad = error.position
-            if len(lot) == 1 or bad == 0:
-                yield None, f"{error.reason}."
-                done += 1
+            bad = 0 if len(batch) == 1 else error.position
+            if bad is None or bad >= len(batch):  # an error of another kind of transformer: one file at a time
+                n_next = 1
             else:
-                n_next = bad if bad is not None and bad < len(lot) else 1
+                reasons[done + bad] = f"{error.reason}."
+                n_next = bad or n_next
             continue
         except (TypeError, AttributeError, LookupError) as error:
-            raise ValueError(f"The model {name!r} does not take paths of sounds: {error}") from error
-        if getattr(rows, "shape", None) != (len(lot), n_classes):
-            raise ValueError(f"The model {name!r} does not give a probability for every class and file")
+            raise ValueError(f"The model {name!r} does not accept paths of sounds: {error}") from error
+        if getattr(rows, "shape", None) != (len(batch), n_classes):
+            raise ValueError(f"The model {name!r} does not return one probability per class and file")
         for row in rows:
             yield row.tolist(), None
-        done += len(lot)
-        n_next = min(2 * n_next, _MOST)
+        done += len(batch)
+        n_next = min(2 * n_next, _MAX_BATCH)
 
 
-def _timelines(classifier: Any, clips: Sequence[str], window: float, hop: float) -> Iterator[_Answer]:
-    """Give the timeline of every recording; of one that is damaged, up to there, and the reason."""
-    from ..audio import describe_clip
-    from ..exceptions import AudioError, AudioWarning
+def _predict_timelines(classifier: Any, clips: Sequence[str], window: float, hop: float) -> Iterator[_Prediction]:
+    """Yield the timeline of each recording; of a damaged one, the part before the damage and the reason."""
+    from ..exceptions import AudioError
     from ..timeline import predict_timeline
 
-    told: set[str] = set()
+    shown: dict[Any, Any] = {}
     for clip in clips:
         try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter("always", AudioWarning)
+            with collect_errors(shown):  # damage is an attribute of the timeline
                 timeline = predict_timeline(
                     classifier, clip, window=window, hop=hop, on_error="warn", verbose=int(is_terminal())
                 )
         except AudioError as error:
             yield None, f"{error.reason}."
             continue
-        damage = None
-        for warning in caught:
-            text = str(warning.message)
-            if text.endswith("The timeline ends there"):
-                damage = f"{text.removeprefix(f'Clip, {describe_clip(clip)}: ')}."
-            elif text not in told:
-                told.add(text)
-                warnings.showwarning(warning.message, warning.category, warning.filename, warning.lineno)
-        yield timeline, damage
+        damage = timeline.damage
+        yield timeline, None if damage is None else f"{damage.reason}. The timeline ends there."
 
 
-def _progress(total: int, window: float | None) -> Any:
-    from contextlib import contextmanager
-
-    from tqdm.auto import tqdm
-
-    @contextmanager
-    def bar() -> Iterator[Callable[[], Any]]:
-        wanted = is_terminal() and window is None  # a recording has a bar of its own
-        with tqdm(total=total, desc="predict", unit="file", disable=not wanted) as progress:
-            yield progress.update
-
-    return bar()
-
-
-class _Form:
-    """How answers are printed."""
+class _Writer:
+    """Prints predictions in one format."""
 
     def __init__(self, classes: Sequence[Any], top: int, *, windows: bool):
         self.classes = classes
         self.top = min(top, len(classes))
         self.windows = windows
 
-    def begin(self) -> None:
-        """Print what comes first."""
+    def write_header(self) -> None:
+        """Print the header, if the format has one."""
 
-    def give(self, clip: str, answer: Any, error: str | None) -> None:
-        """Print what is known of a file."""
+    def write(self, clip: str, prediction: Any, error: str | None) -> None:
+        """Print the prediction for a file."""
         raise NotImplementedError
 
-    def best(self, row: Sequence[float]) -> list[tuple[Any, float]]:
-        """Give the most probable classes of a row."""
-        order = sorted(range(len(row)), key=lambda i: -row[i])[: self.top]
-        return [(self.classes[i], row[i]) for i in order]
+    def rank(self, probabilities: Sequence[float]) -> list[tuple[Any, float]]:
+        """Return the most probable classes with their probabilities."""
+        order = sorted(range(len(probabilities)), key=lambda i: -probabilities[i])[: self.top]
+        return [(self.classes[i], probabilities[i]) for i in order]
 
 
-class _Text(_Form):
-    def give(self, clip: str, answer: Any, error: str | None) -> None:
-        if answer is None:
+class _TextWriter(_Writer):
+    def write(self, clip: str, prediction: Any, error: str | None) -> None:
+        if prediction is None:
             return
+        path = escape_controls(clip)
         if self.windows:
-            for start, stop, label, probability in answer.segments():
-                print_data(
-                    "\t".join(
-                        [
-                            escape_controls(clip),
-                            f"{start:.3f}",
-                            f"{stop:.3f}",
-                            escape_controls(label),
-                            f"{probability:.3f}",
-                        ]
-                    )
-                )
-            return
-        cells = [
-            cell for label, probability in self.best(answer) for cell in (escape_controls(label), f"{probability:.3f}")
-        ]
-        print_data("\t".join([escape_controls(clip), *cells]))
+            for start, end, label, probability in prediction.segments():
+                print_data(f"{path}\t{start:.3f}\t{end:.3f}\t{escape_controls(label)}\t{probability:.3f}")
+        else:
+            ranked = [f"{escape_controls(label)}\t{probability:.3f}" for label, probability in self.rank(prediction)]
+            print_data("\t".join([path, *ranked]))
 
 
-class _Csv(_Form):
-    def begin(self) -> None:
+class _CsvWriter(_Writer):
+    def write_header(self) -> None:
         numbers = ["", *(f"_{i}" for i in range(2, self.top + 1))]
-        answers = [f"{name}{number}" for number in numbers for name in ("label", "probability")]
-        self._print(["path", *(("start", "end") if self.windows else ()), *answers, "error"])
+        ranked = [f"{name}{number}" for number in numbers for name in ("label", "probability")]
+        self._print(["path", *(("start", "end") if self.windows else ()), *ranked, "error"])
 
-    def give(self, clip: str, answer: Any, error: str | None) -> None:
-        if self.windows and answer is not None:
-            for start, stop, label, probability in answer.segments():
-                self._print([clip, round(start, 6), round(stop, 6), label, round(probability, 6), ""])
-        elif answer is not None:
-            cells = [cell for label, probability in self.best(answer) for cell in (label, round(probability, 6))]
+    def write(self, clip: str, prediction: Any, error: str | None) -> None:
+        if self.windows and prediction is not None:
+            for start, end, label, probability in prediction.segments():
+                self._print([clip, round(start, 6), round(end, 6), label, round(probability, 6), ""])
+        elif prediction is not None:
+            cells = [cell for label, probability in self.rank(prediction) for cell in (label, round(probability, 6))]
             self._print([clip, *cells, ""])
         if error is not None:
             self._print([clip, *[""] * (2 * self.top + 2 * self.windows), error])
@@ -268,22 +249,22 @@ class _Csv(_Form):
         print_data(format_csv_row(cells))
 
 
-class _Json(_Form):
-    def give(self, clip: str, answer: Any, error: str | None) -> None:
-        told: dict[str, Any] = {"path": clip}
-        if self.windows and answer is not None:
-            told["duration"] = answer.duration
-            told["segments"] = [segment._asdict() for segment in answer.segments()]
-            told["windows"] = [
-                {"start": start, "end": stop, **self._told(row)}
-                for start, stop, row in zip(answer.starts, answer.ends, answer.probabilities, strict=True)
+class _JsonWriter(_Writer):
+    def write(self, clip: str, prediction: Any, error: str | None) -> None:
+        document: dict[str, Any] = {"path": clip}
+        if self.windows and prediction is not None:
+            document["duration"] = prediction.duration
+            document["segments"] = [segment._asdict() for segment in prediction.segments()]
+            document["windows"] = [
+                {"start": start, "end": end, **self._rank_as_dict(row)}
+                for start, end, row in zip(prediction.starts, prediction.ends, prediction.probabilities, strict=True)
             ]
-        elif answer is not None:
-            told |= self._told(answer)
+        elif prediction is not None:
+            document |= self._rank_as_dict(prediction)
         if error is not None:
-            told["error"] = error
-        print_data(format_json(told))
+            document["error"] = error
+        print_data(format_json(document))
 
-    def _told(self, row: Sequence[float]) -> dict[str, Any]:
-        best = [{"label": label, "probability": probability} for label, probability in self.best(row)]
-        return best[0] | ({"top": best} if self.top > 1 else {})
+    def _rank_as_dict(self, probabilities: Sequence[float]) -> dict[str, Any]:
+        ranked = [{"label": label, "probability": probability} for label, probability in self.rank(probabilities)]
+        return ranked[0] | ({"top": ranked} if self.top > 1 else {})

@@ -1,4 +1,4 @@
-"""The command as a process: exit codes, signals, pipes, and one sentence for whatever goes wrong."""
+"""The command as a process: exit codes, signals, pipes, terminals and error messages."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ __all__ = [
 
 FAILED = 1
 PARTLY = 3  # finished, but some files could not be used
-_PIPE = 128 + 13  # what a shell says of a process that SIGPIPE ended
+_PIPE = 128 + 13  # the exit code that a shell reports for SIGPIPE
 
-_LONGEST = 2000  # characters of a message
+_MAX_LENGTH = 2000  # characters of a message
 
 
 class Commands(TyperGroup):
-    """The commands, each run so that it ends as scripts expect."""
+    """Group of commands with the exit codes and error messages that scripts expect."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """Take the arguments apart, or show the help.
+        """Parse the arguments.
 
         Parameters
         ----------
@@ -56,9 +56,9 @@ class Commands(TyperGroup):
         Returns
         -------
         typer.Context
-            What is run, and with what.
+            Context of the command.
         """
-        with _guarded():
+        with _handle_errors():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
@@ -67,27 +67,27 @@ class Commands(TyperGroup):
         Parameters
         ----------
         ctx : typer.Context
-            What is run, and with what.
+            Context of the command.
 
         Returns
         -------
         object
-            What the command returns.
+            Return value of the command.
         """
-        with _guarded():
+        with _handle_errors():
             return super().invoke(ctx)
 
 
 class _Signals:
-    """Ctrl-C and SIGTERM as KeyboardInterrupt, and remembered: some code of others swallows exceptions.
+    """Converts SIGINT and SIGTERM to KeyboardInterrupt and records them, because other libraries swallow exceptions.
 
-    While it is deferring, the first one waits for the next call of check_stopped; while it is tidying up, all do.
+    While ``deferring``, the first signal waits for the next call of raise_if_stopped; while ``cleaning``, all do.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self.deferring = False
-        self.tidying = False
+        self.cleaning = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> None:
@@ -98,20 +98,20 @@ class _Signals:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.received is not None and kind is not None:
-            self.tidying = True  # until that has been told
+            self.cleaning = True  # until the message is printed
             return
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def end(self) -> None:
-        """Let whatever comes now end the process at once: nothing is left to lose."""
+    def restore_defaults(self) -> None:
+        """Restore the default handlers: nothing is left to clean up."""
         for number in self._before:
             signal.signal(number, signal.SIG_DFL)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        waits = self.tidying or (self.deferring and self.received is None)
+        wait = self.cleaning or (self.deferring and self.received is None)
         self.received = number
-        if not waits:
+        if not wait:
             raise KeyboardInterrupt
 
 
@@ -119,23 +119,23 @@ _signals = _Signals()
 
 
 def raise_if_stopped() -> None:
-    """Raise KeyboardInterrupt if the process has been asked to stop, whatever has become of the first one."""
+    """Raise KeyboardInterrupt if a signal was received, even if an earlier KeyboardInterrupt was swallowed."""
     if _signals.received is not None:
         raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def defer_signals() -> Iterator[None]:
-    """Let the first signal wait for the end of this, and for check_stopped; a second one does not."""
-    before, _signals.deferring = _signals.deferring, True
+    """Delay the first signal until raise_if_stopped is called; a second one interrupts at once."""
+    previous, _signals.deferring = _signals.deferring, True
     try:
         yield
     finally:
-        _signals.deferring = before
+        _signals.deferring = previous
 
 
 @contextlib.contextmanager
-def _guarded() -> Iterator[None]:
+def _handle_errors() -> Iterator[None]:
     global _signals
     _signals = _Signals()
     _prepare_streams()
@@ -145,61 +145,61 @@ def _guarded() -> Iterator[None]:
             yield
             sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        raise _stopped(stop) from None
+        raise _make_exit(stop) from None
     except BrokenPipeError:
-        _abandon(sys.stdout)
+        _discard_output(sys.stdout)
         raise typer.Exit(_PIPE) from None
     except (typer.Exit, typer.Abort):
         raise
     except (OSError, ValueError, ImportError, MemoryError, RuntimeError) as error:
-        if _signals.received is not None:  # an import that is interrupted fails in other words
-            raise _stopped(KeyboardInterrupt()) from None
-        with contextlib.suppress(ValueError):  # what has been closed
+        if _signals.received is not None:  # an interrupted import fails with another exception
+            raise _make_exit(KeyboardInterrupt()) from None
+        with contextlib.suppress(ValueError):  # a closed stream
             try:
                 sys.stdout.flush()
-            except OSError:  # a full disk, which would be told of once more
-                _abandon(sys.stdout)
-        print_message(f"Error: {_sentence(error)}")
+            except OSError:  # a full disk, which Python would report again at exit
+                _discard_output(sys.stdout)
+        print_message(f"Error: {_format_error(error)}")
         raise typer.Exit(FAILED) from error
 
 
 def _prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed, so that the next file opened would get its number
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - to the process's end
+        if getattr(sys, name) is None:  # closed: the next file opened would get its descriptor
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the process ends
     if hasattr(sys.stdout, "reconfigure"):
-        codecs.register_error("soundclf", _as_bytes_or_escaped)
+        codecs.register_error("soundclf", _encode_or_escape)
         sys.stdout.reconfigure(errors="soundclf")
 
 
-def _as_bytes_or_escaped(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Give names of files that are not valid UTF-8 as they are, and escape what the encoding lacks."""
+def _encode_or_escape(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write file names that are not valid UTF-8 as their bytes, and escape what the encoding lacks."""
     try:
         return codecs.lookup_error("surrogateescape")(error)
     except UnicodeError:
         return codecs.lookup_error("backslashreplace")(error)
 
 
-def _stopped(stop: KeyboardInterrupt) -> typer.Exit:
+def _make_exit(stop: KeyboardInterrupt) -> typer.Exit:
     number = signal.Signals(_signals.received or signal.SIGINT)
-    _abandon(sys.stdout)  # what could not be written yet, to a pipe that nobody reads
+    _discard_output(sys.stdout)  # buffered output for a pipe that is not read
     print_message(f"Interrupted by {number.name}{''.join(f' {part}' for part in stop.args)}.")
-    _signals.end()
+    _signals.restore_defaults()
     return typer.Exit(128 + number)
 
 
-def _abandon(stream: TextIO) -> None:
-    """Let go of what a stream still holds, so that Python's end does not try to write it."""
+def _discard_output(stream: TextIO) -> None:
+    """Discard the buffered output of a stream, so that Python does not write it at exit."""
     try:
         descriptor = stream.fileno()
     except (OSError, ValueError):
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
-def _sentence(error: BaseException) -> str:
+def _format_error(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         text = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)!r}: {error.strerror}"
     elif isinstance(error, MemoryError):
@@ -207,64 +207,64 @@ def _sentence(error: BaseException) -> str:
     else:
         text = str(error) or type(error).__name__
     text = escape_controls(" ".join(text.split()))
-    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    text = text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 1]}…"
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
-    print_message(f"Warning: {_sentence(message if isinstance(message, Warning) else category(message))}")
+    print_message(f"Warning: {_format_error(message if isinstance(message, Warning) else category(message))}")
 
 
 @contextlib.contextmanager
 def make_scratch_directory() -> Iterator[str]:
-    """Give a folder for as long as it is needed."""
-    with defer_signals():  # between making the folder and knowing of it
-        made = tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True)
+    """Yield a temporary folder."""
+    with defer_signals():  # between making the folder and the finally block
+        folder = tempfile.TemporaryDirectory(prefix="soundclf-", ignore_cleanup_errors=True)
     try:
         raise_if_stopped()
-        yield made.name
+        yield folder.name
     finally:
-        _signals.tidying = True  # for who presses Ctrl-C more than once
-        made.cleanup()
-        _signals.tidying = False
+        _signals.cleaning = True  # Ctrl-C pressed repeatedly does not interrupt it
+        folder.cleanup()
+        _signals.cleaning = False
 
 
 @contextlib.contextmanager
 def silence_native_stderr() -> Iterator[None]:
-    """Keep off standard error what libraries in C++ write to it when they are loaded, unless that fails."""
-    with defer_signals():  # its trial of the folder would leave a file behind
+    """Suppress what C++ libraries write to standard error; show it if an exception is raised."""
+    with defer_signals():  # an interrupt would leave its test file behind
         tempfile.gettempdir()
     raise_if_stopped()
-    with tempfile.TemporaryFile() as greetings:
-        kept = os.dup(2)
-        os.dup2(greetings.fileno(), 2)
+    with tempfile.TemporaryFile() as messages:
+        stderr = os.dup(2)
+        os.dup2(messages.fileno(), 2)
         try:
             yield
         except BaseException:
             if _signals.received is None:
-                greetings.seek(0)
-                os.write(kept, greetings.read())
+                messages.seek(0)
+                os.write(stderr, messages.read())
             raise
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def is_terminal() -> bool:
-    """Tell whether somebody watches the messages."""
+    """Return whether standard error is a terminal."""
     return sys.stderr.isatty()
 
 
 def print_message(text: str) -> None:
-    """Tell the user something: above progress bars, and beside the data."""
-    with _beside_bars(sys.stderr):
+    """Print a message to standard error, above progress bars."""
+    with _above_progress_bars(sys.stderr):
         typer.echo(text, err=True)
 
 
 def print_data(line: str) -> None:
-    """Give out a line of data at once, and as a whole."""
+    """Write a whole line to standard output and flush it."""
     wait_for_reader()
-    with defer_signals(), _beside_bars(sys.stdout):
+    with defer_signals(), _above_progress_bars(sys.stdout):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     if not _signals.deferring:
@@ -272,14 +272,15 @@ def print_data(line: str) -> None:
 
 
 def wait_for_reader() -> None:
-    """Wait until the pipe that is written to takes a line, which can be interrupted, as writing cannot."""
+    """Wait until standard output accepts a line: unlike a write, the wait can be interrupted."""
     if os.name != "nt":
-        with contextlib.suppress(OSError, ValueError):  # where output is not a file of the system's
+        with contextlib.suppress(OSError, ValueError):  # standard output without a descriptor
             select.select([], [sys.stdout], [])
 
 
-def _beside_bars(stream: TextIO) -> contextlib.AbstractContextManager[Any]:
-    tqdm = sys.modules.get("tqdm")
-    if tqdm is None or not stream.isatty():
+def _above_progress_bars(stream: TextIO) -> contextlib.AbstractContextManager[Any]:
+    clear_bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "external_write_mode", None)
+    if clear_bars is None or not stream.isatty():
         return contextlib.nullcontext()
-    return tqdm.tqdm.external_write_mode(file=stream)
+    mode: contextlib.AbstractContextManager[Any] = clear_bars(file=stream)
+    return mode

@@ -1,4 +1,4 @@
-"""An evaluation as figures for other programs, and as a page."""
+"""Evaluations as JSON and as a web page."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import io
 import os
 from collections.abc import Sequence
 from html import escape
-from importlib.util import find_spec
 from typing import Any
+
+from .._utils.optional import import_optional
 
 __all__ = ["check_matplotlib", "format_page", "summarize"]
 
@@ -22,7 +23,7 @@ img { max-width: 100%; }
 
 
 def summarize(result: Any, preset: str, random_state: int) -> dict[str, Any]:
-    """Give an evaluation's figures in a form that JSON can express; names of files are not among them."""
+    """Return the scores of an evaluation as JSON types, without file names."""
     from .._version import __version__
 
     names = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -49,12 +50,12 @@ def summarize(result: Any, preset: str, random_state: int) -> dict[str, Any]:
         "classes": [
             {
                 "label": label,
-                "precision": right / max(given, 1),
-                "recall": right / max(support, 1),
-                "f1": 2 * right / max(given + support, 1),
+                "precision": correct / max(predicted, 1),
+                "recall": correct / max(support, 1),
+                "f1": 2 * correct / max(predicted + support, 1),
                 "clips": support,
             }
-            for label, right, given, support in zip(
+            for label, correct, predicted, support in zip(
                 result.classes.tolist(),
                 matrix.diagonal().tolist(),
                 matrix.sum(axis=0).tolist(),
@@ -69,36 +70,35 @@ def summarize(result: Any, preset: str, random_state: int) -> dict[str, Any]:
     }
 
 
-def check_matplotlib(what: str) -> None:
-    """Find out before the work whether pictures can be drawn."""
-    if find_spec("matplotlib") is None:
-        raise ImportError(f'{what} needs the package matplotlib: pip install "soundclf[plot]"')
+def check_matplotlib(feature: str) -> None:
+    """Check before the work that matplotlib is installed."""
+    import_optional("matplotlib", extra="plot", feature=feature)
 
 
 def format_page(
-    result: Any, figures: dict[str, Any], source: str, errors: Sequence[tuple[str, str]], missing: Sequence[str]
+    result: Any, scores: dict[str, Any], source: str, errors: Sequence[tuple[str, str]], missing: Sequence[str]
 ) -> str:
-    """Give an evaluation as a web page that refers to nothing outside it."""
-    title = f"Evaluation of {os.path.basename(os.path.abspath(source))}"  # noqa: PTH100, PTH119 - a name, as it was typed
+    """Return an evaluation as a self-contained web page."""
+    title = f"Evaluation of {os.path.basename(os.path.abspath(source))}"  # noqa: PTH100, PTH119 - the name as typed
     facts = {
-        "Classifier": f'make_classifier("{figures["preset"]}", random_state={figures["random_state"]})',
-        "Made": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC with soundclf {figures['soundclf']}",
+        "Classifier": f'make_classifier("{scores["preset"]}", random_state={scores["random_state"]})',
+        "Created": f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC with soundclf {scores['soundclf']}",
     }
     left_out = [f"<li>{escape(path)}: {escape(reason)}</li>" for path, reason in errors]
     if missing:
-        left_out.append(f"<li>{len(missing):,} files that are not there, or in a format that cannot be read</li>")
+        left_out.append(f"<li>{len(missing):,} files that are missing or in an unreadable format</li>")
     parts = [
         f"<h1>{escape(title)}</h1>",
         "<p>" + "<br>".join(f"{escape(name)}: {escape(text)}" for name, text in facts.items()) + "</p>",
         result._repr_html_().replace("<details>", "<details open>"),
-        f'<p><img alt="Confusion matrix" src="data:image/png;base64,{_picture(result)}"></p>',
+        f'<p><img alt="Confusion matrix" src="data:image/png;base64,{_plot_confusion_matrix(result)}"></p>',
         f"<h2>Files left out</h2><ul>{''.join(left_out)}</ul>" if left_out else "",
     ]
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>{"".join(parts)}</body></html>\n'
 
 
-def _picture(result: Any) -> str:
+def _plot_confusion_matrix(result: Any) -> str:
     import matplotlib as mpl
 
     mpl.use("agg")

@@ -373,17 +373,17 @@ class _Job:
 def _check_enough(n_splits: int, y: np.ndarray, groups: np.ndarray | None) -> None:
     labels, counts = np.unique(y, return_counts=True)
     most = counts.argmax()
-    if counts[most] < n_splits:
-        raise ValueError(
-            f"{n_splits} folds need {n_splits} clips of a class, and the largest, {labels[most].item()!r}, has "
-            f"{counts[most]}; fewer folds are asked for by cv"
-        )
     n_recordings = n_splits if groups is None else len(np.unique(groups))
-    if n_recordings < n_splits:
-        raise ValueError(
-            f"{n_splits} folds need {n_splits} recordings, and there are {n_recordings}; fewer folds "
-            "are asked for by cv"
-        )
+    if counts[most] < n_splits:
+        label = labels[most].item()
+        lack = f"{n_splits} clips of a class, and the largest, {label!r}, has {counts[most]}"
+    elif n_recordings < n_splits:
+        lack = f"{n_splits} recordings, and there are {n_recordings}"
+    else:
+        return
+    error = ValueError(f"{n_splits} folds need {lack}")
+    error.add_note("Pass a smaller number of folds as cv.")  # not part of the message: the command line has no cv
+    raise error
 
 
 def _rows(X: Any, positions: np.ndarray) -> Any:

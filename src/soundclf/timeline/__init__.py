@@ -1,4 +1,4 @@
-"""Long recordings: windows -> probabilities over time -> labelled segments."""
+"""Long recordings: windows -> probabilities over time -> labeled segments."""
 
 from .._utils.modules import set_public_module
 from ._prediction import Window, predict_stream, predict_timeline

@@ -1,4 +1,4 @@
-"""Segments -> files for other programs."""
+"""Export of segments to the formats of other programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .._utils.files import write_atomically
+from .._utils.optional import import_optional
 from .._utils.text import format_csv_row
 from .._version import __version__
 from ..exceptions import ParameterError
@@ -16,44 +17,44 @@ from ._segments import Segment
 
 __all__ = ["export_segments"]
 
-_TIER = "sounds"  # the name of the one tier in a TextGrid
+_TIER = "sounds"  # name of the only tier in a TextGrid
 
 
-def _csv(segments: Sequence[Segment], duration: float) -> str:
+def _format_csv(segments: Sequence[Segment], duration: float) -> str:
     cells = [(round(s.start, 6), round(s.end, 6), s.label, round(s.probability, 6)) for s in segments]
     return "".join(f"{format_csv_row(row)}\n" for row in [Segment._fields, *cells])
 
 
-def _audacity(segments: Sequence[Segment], duration: float) -> str:
+def _format_audacity(segments: Sequence[Segment], duration: float) -> str:
     for segment in segments:
         if set(str(segment.label)) & set("\t\r\n"):
             raise ValueError(
-                f"The label {segment.label!r} has a tab or line break in it, which Audacity's labels cannot have; "
+                f"The label {segment.label!r} contains a tab or line break, which Audacity labels cannot; "
                 "rename the class, or export to .csv, .TextGrid or .jams"
             )
     return "".join(f"{start:.6f}\t{end:.6f}\t{label}\n" for start, end, label, _ in segments)
 
 
-def _textgrid(segments: Sequence[Segment], duration: float) -> str:
-    intervals, reached = [], 0.0
+def _format_textgrid(segments: Sequence[Segment], duration: float) -> str:
+    intervals, previous_end = [], 0.0
     for start, end, label, _ in segments:
-        if not reached <= start < end <= duration:
+        if not previous_end <= start < end <= duration:
             raise ValueError(
-                "A TextGrid needs segments in the order of time that do not overlap and lie within the recording's "
-                f"{duration:g} s, got one from {start:g} to {end:g} s after one that ends at {reached:g} s"
+                f"A TextGrid needs segments sorted by time, without overlap and within the recording's {duration:g} s, "
+                f"got one from {start:g} to {end:g} s after one that ends at {previous_end:g} s"
             )
-        if start > reached:
-            intervals.append((reached, start, ""))
+        if start > previous_end:
+            intervals.append((previous_end, start, ""))
         intervals.append((start, end, str(label)))
-        reached = end
-    if reached < duration:
-        intervals.append((reached, duration, ""))
+        previous_end = end
+    if previous_end < duration:
+        intervals.append((previous_end, duration, ""))
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
         "",
         "xmin = 0",
-        f"xmax = {_digits(duration)}",
+        f"xmax = {_format_seconds(duration)}",
         "tiers? <exists>",
         "size = 1",
         "item []:",
@@ -61,60 +62,56 @@ def _textgrid(segments: Sequence[Segment], duration: float) -> str:
         '        class = "IntervalTier"',
         f'        name = "{_TIER}"',
         "        xmin = 0",
-        f"        xmax = {_digits(duration)}",
+        f"        xmax = {_format_seconds(duration)}",
         f"        intervals: size = {len(intervals)}",
     ]
     for number, (start, end, label) in enumerate(intervals, start=1):
         quoted = label.replace('"', '""')
         lines += [
             f"        intervals [{number}]:",
-            f"            xmin = {_digits(start)}",
-            f"            xmax = {_digits(end)}",
+            f"            xmin = {_format_seconds(start)}",
+            f"            xmax = {_format_seconds(end)}",
             f'            text = "{quoted}"',
         ]
     return "\n".join(lines) + "\n"
 
 
-def _digits(seconds: float) -> str:
+def _format_seconds(seconds: float) -> str:
     return np.format_float_positional(seconds, trim="-")
 
 
-def _jams(segments: Sequence[Segment], duration: float) -> str:
-    try:
-        import jams
-    except ImportError:
-        raise ImportError('A .jams file needs the package jams: pip install "soundclf[jams]"') from None
-    made = jams.JAMS()
-    made.file_metadata.duration = duration
-    by = jams.AnnotationMetadata(annotation_tools=f"soundclf {__version__}", data_source="program")
-    annotation = jams.Annotation(namespace="tag_open", time=0, duration=duration, annotation_metadata=by)
+def _format_jams(segments: Sequence[Segment], duration: float) -> str:
+    jams = import_optional("jams", extra="jams", feature="A .jams file")
+    document = jams.JAMS()
+    document.file_metadata.duration = duration
+    metadata = jams.AnnotationMetadata(annotation_tools=f"soundclf {__version__}", data_source="program")
+    annotation = jams.Annotation(namespace="tag_open", time=0, duration=duration, annotation_metadata=metadata)
     for start, end, label, probability in segments:
         annotation.append(time=start, duration=end - start, value=str(label), confidence=probability)
-    made.annotations.append(annotation)
-    made.validate()
-    return str(made.dumps(indent=2)) + "\n"
+    document.annotations.append(annotation)
+    document.validate()
+    return str(document.dumps(indent=2)) + "\n"
 
 
 _FORMATS: dict[str, Callable[[Sequence[Segment], float], str]] = {
-    ".csv": _csv,
-    ".txt": _audacity,
-    ".TextGrid": _textgrid,
-    ".jams": _jams,
+    ".csv": _format_csv,
+    ".txt": _format_audacity,
+    ".TextGrid": _format_textgrid,
+    ".jams": _format_jams,
 }
 
 
 def export_segments(segments: Sequence[Segment], duration: float, path: str | os.PathLike[str]) -> None:
-    """Write segments to a file, as a whole or not at all; see ``Timeline.export``."""
+    """Write segments to a file atomically; see ``Timeline.export``."""
     target = Path(path)
-    written = {suffix.lower(): text_of for suffix, text_of in _FORMATS.items()}.get(target.suffix.lower())
-    if written is None:
+    formatter = {suffix.lower(): function for suffix, function in _FORMATS.items()}.get(target.suffix.lower())
+    if formatter is None:
         raise ParameterError(
-            f"The 'path' parameter of Timeline.export must end in {' or '.join(_FORMATS)}, which tells the format, got "
-            f"{str(target)!r}."
+            f"The 'path' parameter of Timeline.export must end in {' or '.join(_FORMATS)}, got {str(target)!r}."
         )
-    content = written(segments, float(duration)).encode()
+    content = formatter(segments, float(duration)).encode()
     try:
-        with write_atomically(target) as aside:
-            aside.write_bytes(content)
+        with write_atomically(target) as temporary:
+            temporary.write_bytes(content)
     except OSError as error:
         raise OSError(error.errno, f"{error.strerror}; nothing was written", str(path)) from None

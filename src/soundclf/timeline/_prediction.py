@@ -1,9 +1,10 @@
-"""Long recordings: windows -> probabilities over time -> labelled segments."""
+"""Classification of long and live recordings, window by window."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -12,9 +13,10 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from .._utils.progress import show_progress
 from .._utils.validation import BOOLEAN, NONE, Rule, check_params, integer_in, one_of, real_in
 from ..audio import Clip, check_path, describe_clip, stream_clip, stream_live_blocks
-from ..exceptions import AudioError, ParameterError
+from ..exceptions import AudioError, AudioWarning, ParameterError
 from ._segments import Segment
 from ._timeline import Timeline
 from ._windows import (
@@ -29,30 +31,29 @@ from ._windows import (
 
 __all__ = ["Segment", "Timeline", "Window", "predict_stream", "predict_timeline"]
 
-# Windows that go through the model together. The matrix products of more rows wake threads of NumPy's BLAS, which cost
-# more than they do.
-_AT_ONCE = 16
-_SAMPLES = 1 << 23  # of new sound in them
+# Windows per batch. NumPy's BLAS computes matrix products of more rows in threads, which cost more time than they save.
+_MAX_WINDOWS = 16
+_MAX_SAMPLES = 1 << 23  # new samples per batch
 
-_WINDOWS: dict[str, tuple[Rule, ...]] = {
+_WINDOW_RULES: dict[str, tuple[Rule, ...]] = {
     "window": (real_in(0, closed="neither"),),
     "hop": (real_in(0, closed="neither"),),
     "sr": (NONE, real_in(0, closed="neither")),
 }
-_PARAMETERS = {**_WINDOWS, "on_error": (one_of(["raise", "warn"]),), "verbose": (integer_in(0), BOOLEAN)}
+_PARAMETERS = {**_WINDOW_RULES, "on_error": (one_of(["raise", "warn"]),), "verbose": (integer_in(0), BOOLEAN)}
 
 
 class Window(NamedTuple):
-    """What a model says of a window of a live recording.
+    """The prediction for a window of a live recording.
 
     Attributes
     ----------
     start, end : float
-        In seconds from the first sample.
+        Start and end, in seconds from the first sample.
     label : object
-        The most probable class.
+        Most probable class.
     probabilities : ndarray of shape (n_classes,)
-        Of all classes, in the order of the model's ``classes_``.
+        Class probabilities, in the order of the model's ``classes_``.
 
     Examples
     --------
@@ -81,40 +82,42 @@ def predict_timeline(
 ) -> Timeline:
     """Classify a long recording, window by window.
 
-    The recording is decoded, mixed down and resampled as a stream, so that its length does not matter for memory.
-    Every window gets the probabilities that ``model.predict_proba`` gives for a clip of those samples.
+    The recording is decoded, mixed down and resampled as a stream, so memory does not grow with its length. The
+    probabilities of a window are those of ``model.predict_proba`` for a clip of the same samples.
 
     Parameters
     ----------
     model : classifier
-        A fitted pipeline from clips to classes, or an ensemble or a search over such. It needs ``predict_proba``.
+        A fitted pipeline from clips to classes, or an ensemble of or a search over such pipelines, with
+        ``predict_proba``.
     path : str, pathlib.Path or another clip
-        The recording: a path, or any other form that :func:`soundclf.load_clip` takes.
+        The recording, in any form that :func:`soundclf.load_clip` takes.
     window : float > 0, default=4.0
-        Length of a window in seconds, rounded to whole samples; best that of the clips that the model was trained on.
+        Length of a window, in seconds, rounded to whole samples. Use the length of the training clips.
     hop : float > 0, default=1.0
-        Seconds from one window to the next, rounded to whole samples; at most ``window``.
+        Time from the start of one window to the start of the next, in seconds, rounded to whole samples; at most
+        ``window``.
     sr : number > 0, default=None
-        Sampling rate in Hz at which windows are cut. None takes that of the model's clip transformers, and their
-        resampler; only a model with several rates, or without a transformer of ours, needs another. The model gets
-        every window as a tuple ``(samples, sr)``.
+        Sampling rate at which windows are cut, in Hz. None takes the sampling rate and the resampler of the model's
+        clip transformers; ``sr`` is required for a model whose transformers differ in these, or that has no transformer
+        of soundclf. The model gets each window as a tuple ``(samples, sr)``.
     on_error : {"raise", "warn"}, default="raise"
-        What to do about a recording that turns out to be damaged or cut off on the way: raise an AudioError, or warn,
-        and give the timeline of what came before.
+        What to do with a recording that is damaged or truncated after its beginning: raise an AudioError, or warn and
+        return the timeline of the part before the damage.
     verbose : int, default=0
-        With 1 or more, a progress bar over the recording's seconds.
+        If 1 or more, show a progress bar.
 
     Returns
     -------
     Timeline
-        Probabilities of every window, with start and end; it merges them into segments.
+        Start, end and probabilities of each window; its method ``segments`` merges windows into segments.
 
     Raises
     ------
     AudioError
-        If the recording cannot be used, or not to its end and ``on_error="raise"``.
+        If the recording cannot be used or, with ``on_error="raise"``, cannot be read to its end.
     ParameterError
-        For a model without ``predict_proba``, one whose sampling rate cannot be told, and parameters outside their
+        For a model without ``predict_proba``, a model whose sampling rate is not known, and a parameter outside its
         range.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
@@ -122,19 +125,20 @@ def predict_timeline(
     Warns
     -----
     AudioWarning
-        If a transformer's ``duration`` leaves the end of every window unheard, and as ``on_error="warn"`` says.
+        If a transformer's ``duration`` is shorter than a window; and with ``on_error="warn"``, if the recording is
+        damaged.
 
     See Also
     --------
-    predict_stream : The same while the recording is made.
+    predict_stream : Classify a live recording.
 
     Notes
     -----
-    The last window ends where the recording ends, and so begins less than a hop after the one before, unless it fits
-    without. A recording shorter than a window is one window, as it is.
+    The last window ends where the recording ends, so it may start less than one hop after the previous one. A
+    recording shorter than ``window`` is a single window of its own length.
 
-    Windows go through the model in lots, with the transformer's own ``n_jobs``. A transformer with ``memory`` keeps the
-    features of every window. Those resamplers that are not ``soxr_*`` need the whole recording in memory.
+    Windows are classified in batches, with the transformer's ``n_jobs``. A transformer with ``memory`` caches the
+    features of every window. Resamplers other than ``soxr_*`` load the whole recording into memory.
 
     Examples
     --------
@@ -146,7 +150,7 @@ def predict_timeline(
     >>> sounds = make_sounds(12, classes=["drum", "siren"], random_state=0)
     >>> model = make_pipeline(MFCCMeanTransformer(), LogisticRegression(max_iter=2000))
     >>> model = model.fit(sounds.data, sounds.target)
-    >>> recording = np.concatenate(sounds.data)  # class by class
+    >>> recording = np.concatenate(sounds.data)  # sorted by class
     >>> timeline = predict_timeline(model, recording, window=1.5, hop=0.5)
     >>> timeline.probabilities.shape
     (34, 2)
@@ -158,19 +162,26 @@ def predict_timeline(
     classes = check_classes(model, "predict_timeline")
     rate, res_type = resolve_rate(model, sr, "predict_timeline")
     n_window, n_hop = convert_to_samples(model, window, hop, rate, "predict_timeline")
-    described = describe_clip(path)
+    recording = describe_clip(path)
+    damage: list[AudioError] = []
     starts, lengths, probabilities = [], [], []
     blocks = stream_clip(path, sr=rate, res_type=res_type)
     if on_error == "warn":
-        blocks = stop_at_damage(blocks)
+        blocks = stop_at_damage(blocks, damage.append)
     windows = cut_into_windows(blocks, n_window, n_hop)
-    n_at_once = max(1, min(_AT_ONCE, _SAMPLES // n_hop))
-    with _progress(path, bool(verbose)) as reached:
-        while lot := list(islice(windows, n_at_once)):
-            probabilities.append(predict_windows(model, lot, rate, len(classes), described))
-            starts += [start for start, _ in lot]
-            lengths += [len(samples) for _, samples in lot]
-            reached((starts[-1] + lengths[-1]) / rate)
+    n_at_once = max(1, min(_MAX_WINDOWS, _MAX_SAMPLES // n_hop))
+    total = _get_duration(path) if verbose else None
+    with show_progress("predict_timeline", total, "s", enabled=verbose) as update:
+        n_seconds = 0
+        while batch := list(islice(windows, n_at_once)):
+            probabilities.append(predict_windows(model, batch, rate, len(classes), recording))
+            starts += [start for start, _ in batch]
+            lengths += [len(samples) for _, samples in batch]
+            seconds = int((starts[-1] + lengths[-1]) / rate)
+            update(seconds - n_seconds)
+            n_seconds = seconds
+    for error in damage:
+        warnings.warn(AudioWarning(f"{error} The timeline ends there", [error]), stacklevel=2)
     ends = np.add(starts, lengths)
     return Timeline(
         path=os.fspath(path) if isinstance(path, str | os.PathLike) else None,
@@ -181,6 +192,7 @@ def predict_timeline(
         duration=float(ends[-1] / rate),
         hop=n_hop / rate,
         sr=rate,
+        damage=damage[0] if damage else None,
     )
 
 
@@ -192,37 +204,37 @@ def predict_stream(
     window: float = 4.0,
     hop: float = 1.0,
 ) -> Iterator[Window]:
-    """Classify a live recording, window by window, as its samples come in.
+    """Classify a live recording, window by window, as its samples arrive.
 
-    The windows are those that :func:`predict_timeline` gives for the same samples in a file, the last one included,
-    which comes when the blocks end.
+    The windows are those of :func:`predict_timeline` for the same samples in a file. The last window is yielded when
+    the blocks end.
 
     Parameters
     ----------
     model : classifier
         As for :func:`predict_timeline`.
     blocks : iterable of ndarray
-        Float samples ``(n,)`` or ``(channels, n)``, as they come, in blocks of any sizes. A block may be overwritten
-        once the next one has been asked for. Those of sounddevice are ``(n, channels)``: pass ``block.T``.
+        Float samples of shape ``(n,)`` or ``(channels, n)``, in blocks of any length. A block may be overwritten once
+        the next one is requested. Blocks of sounddevice have the shape ``(n, channels)``: pass ``block.T``.
     sr : number > 0
-        Their sampling rate in Hz.
+        Sampling rate of the blocks, in Hz.
     window, hop : float > 0, default=4.0 and 1.0
         As for :func:`predict_timeline`.
 
     Returns
     -------
     iterator of Window
-        Start and end in seconds from the first sample, the most probable class, and all probabilities.
+        Start and end, the most probable class, and the probabilities of all classes.
 
     Raises
     ------
     AudioError
-        While it is iterated over, for a block that cannot be used, by its number.
+        During iteration, for a block that cannot be used; the message has its number.
     TypeError
-        If ``blocks`` is one array, or no iterable; while it is iterated over, for a block that is no array of floats.
+        If ``blocks`` is a single array, or not an iterable; during iteration, for a block that is not a float array.
     ParameterError
-        As from :func:`predict_timeline`; and for a model whose resampler is not one of ``soxr_*`` if it needs another
-        rate than ``sr``.
+        As from :func:`predict_timeline`; also if the model's sampling rate differs from ``sr`` and its resampler is
+        not one of ``soxr_*``.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
 
@@ -233,21 +245,21 @@ def predict_stream(
 
     Notes
     -----
-    A window is classified as soon as its last sample has come. If the blocks have the model's rate, that is with the
-    block that holds it; otherwise the resampler holds samples back: ``soxr_hq`` fewer than 1,000 at the lower of the
-    two rates, which is 45 ms at 22,050 Hz, and ``soxr_vhq`` fewer than 2,000. To that come the time of a block and that
-    of classifying a window, some milliseconds. What is told is told of the whole window: a sound that has just begun
-    prevails after about half a window.
+    A window is classified as soon as its last sample is available. The latency is the length of a block, plus a few
+    milliseconds to classify a window, plus the delay of the resampler if ``sr`` is not the model's sampling rate:
+    ``soxr_hq`` holds back fewer than 1,000 samples at the lower of the two rates, which is 45 ms at 22,050 Hz, and
+    ``soxr_vhq`` fewer than 2,000. A prediction describes the whole window: a new sound becomes the most probable class
+    after about half a window.
 
-    Where a model has several rates, or no transformer of ours, windows are cut at ``sr``.
+    If the model has several sampling rates, or no transformer of soundclf, windows are cut at ``sr``.
 
-    Probabilities may differ from those of :func:`predict_timeline` by rounding, since matrix products of one row are
-    rounded otherwise than those of many.
+    Probabilities may differ from those of :func:`predict_timeline` by rounding errors, because matrix products of a
+    single row are rounded differently from those of several rows.
 
     Examples
     --------
-    A microphone's callback puts blocks into a queue, and a generator takes them out, until None comes:
-    ``while (block := queue.get()) is not None: yield block``. Here they come from memory:
+    With a microphone, a callback puts blocks into a queue, and a generator yields them:
+    ``while (block := queue.get()) is not None: yield block``. Here blocks are cut from an array:
 
     >>> import numpy as np
     >>> from sklearn.linear_model import LogisticRegression
@@ -258,14 +270,16 @@ def predict_stream(
     >>> model = make_pipeline(MFCCMeanTransformer(), LogisticRegression(max_iter=2000))
     >>> model = model.fit(sounds.data, sounds.target)
     >>> blocks = np.array_split(np.concatenate([sounds.data[0], sounds.data[-1]]), 100)
-    >>> for heard in predict_stream(model, blocks, sr=22050, window=1.5, hop=1.5):
-    ...     print(f"{heard.start} to {heard.end} s: {heard.label}")
+    >>> for prediction in predict_stream(model, blocks, sr=22050, window=1.5, hop=1.5):
+    ...     print(f"{prediction.start} to {prediction.end} s: {prediction.label}")
     0.0 to 1.5 s: drum
     1.5 to 3.0 s: siren
     """
-    check_params("predict_stream", {"window": window, "hop": hop, "sr": sr}, {**_WINDOWS, "sr": _WINDOWS["sr"][1:]})
+    check_params(
+        "predict_stream", {"window": window, "hop": hop, "sr": sr}, {**_WINDOW_RULES, "sr": _WINDOW_RULES["sr"][1:]}
+    )
     if isinstance(blocks, np.ndarray) or not isinstance(blocks, Iterable):
-        what = "one array; wrap it in a list" if isinstance(blocks, np.ndarray) else type(blocks).__name__
+        what = "a single array; wrap it in a list" if isinstance(blocks, np.ndarray) else type(blocks).__name__
         raise TypeError(f"blocks must be an iterable of arrays, got {what}")
     classes = check_classes(model, "predict_stream")
     given = float(sr)
@@ -273,33 +287,25 @@ def predict_stream(
     rate, res_type = found[0] if len(found) == 1 else (given, "soxr_hq")
     if rate != given and not res_type.startswith("soxr"):
         raise ParameterError(
-            f"predict_stream cannot resample from {given:g} to the model's {rate:g} Hz with the model's "
-            f"res_type={res_type!r}, which needs whole recordings; pass blocks of {rate:g} Hz"
+            f"predict_stream cannot resample from {given:g} Hz to the model's {rate:g} Hz with res_type={res_type!r}, "
+            f"which needs the whole recording; pass blocks at {rate:g} Hz"
         )
     n_window, n_hop = convert_to_samples(model, window, hop, rate, "predict_stream")
     windows = cut_into_windows(stream_live_blocks(blocks, given, rate, res_type), n_window, n_hop)
 
-    def heard() -> Iterator[Window]:
+    def stream() -> Iterator[Window]:
         for start, samples in windows:
             (row,) = predict_windows(model, [(start, samples)], rate, len(classes), "the stream")
             label = classes[row.argmax()]
             label = label.item() if isinstance(label, np.generic) else label
             yield Window(start / rate, (start + len(samples)) / rate, label, row)
 
-    return heard()
+    return stream()
 
 
-@contextlib.contextmanager
-def _progress(path: Any, wanted: bool) -> Iterator[Any]:
-    """Give the function to call with the seconds that have been reached."""
-    if not wanted:
-        yield lambda seconds: None
-        return
-    from tqdm.auto import tqdm
-
-    total = None
+def _get_duration(path: Any) -> int | None:
+    """Return the duration in the header of a file, in seconds, if it is known."""
     if isinstance(path, str | os.PathLike):
         with contextlib.suppress(AudioError, OSError, TypeError, soundfile.LibsndfileError):
-            total = round(soundfile.info(check_path(path)).duration)  # what the header says
-    with tqdm(desc="predict_timeline", total=total, unit="s") as bar:
-        yield lambda seconds: bar.update(int(seconds) - bar.n)
+            return round(soundfile.info(check_path(path)).duration)
+    return None

@@ -1,4 +1,4 @@
-"""What a model says of a recording, window by window."""
+"""The predictions of a model for a recording, window by window."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._utils.optional import import_optional
 from .._utils.validation import Rule, check_params, real_in
-from ..exceptions import ParameterError
+from ..exceptions import AudioError, ParameterError
 from ._export import export_segments
 from ._segments import Segment, average_windows, merge_segments
 
@@ -27,26 +28,28 @@ _MERGING: dict[str, tuple[Rule, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """What a model says of a recording, window by window.
+    """Class probabilities of a recording over time, window by window.
 
-    Made by :func:`predict_timeline`.
+    Returned by :func:`predict_timeline`.
 
     Attributes
     ----------
     path : str or None
-        The recording; None if it was not passed as a path.
+        Path of the recording; None if it was not passed as a path.
     starts, ends : ndarray of shape (n_windows,)
-        In seconds.
+        Start and end times of the windows, in seconds.
     probabilities : ndarray of shape (n_windows, n_classes)
-        What ``predict_proba`` gave for each window.
+        Class probabilities of each window, from the model's ``predict_proba``.
     classes : ndarray of shape (n_classes,)
         The model's ``classes_``.
     duration : float
-        Of the recording, in seconds.
+        Duration of the recording, in seconds; of a damaged one, of the part before the damage.
     hop : float
-        Seconds from one window to the next; the last may come sooner.
+        Time from the start of one window to the start of the next, in seconds; the last window may start earlier.
     sr : float
-        The sampling rate in Hz at which windows were cut.
+        Sampling rate at which windows were cut, in Hz.
+    damage : AudioError or None
+        With ``on_error="warn"``, why the recording could not be read to its end; None if it could.
 
     Examples
     --------
@@ -69,6 +72,7 @@ class Timeline:
     duration: float
     hop: float
     sr: float
+    damage: AudioError | None = None
 
     def __repr__(self) -> str:
         recording = "" if self.path is None else f"{self.path!r}: "
@@ -82,31 +86,30 @@ class Timeline:
     def segments(
         self, *, high: float = 0.5, low: float = 0.3, min_duration: float = 0.0, min_gap: float = 0.0
     ) -> list[Segment]:
-        """Merge windows into segments with one label each, which do not overlap.
+        """Merge windows into non-overlapping segments with one label each.
 
-        Windows overlap, and all that cover a moment vote for it: their probabilities are averaged, with weights that
-        fall from the middle of a window to nothing at its ends. Where one class stays the most probable, and its
-        probability at ``low`` or more, is a segment, if the probability comes to ``high`` somewhere in it [1]_. Borders
-        fall on sixteenths of a window; where a sound gives way to another at once, and the windows are classified
-        rightly, within a hop of that.
+        The probabilities of all windows that cover a moment are averaged, with triangular weights: 1 in the middle of a
+        window, 0 at its ends. A segment is a stretch of time in which one class stays the most probable with a
+        probability of at least ``low``, and reaches ``high`` at least once (hysteresis thresholding [1]_). Boundaries
+        have a resolution of 1/16 of a window. Where one sound is followed at once by another, and the windows are
+        classified correctly, the boundary is within one hop of the true one.
 
         Parameters
         ----------
         high : float in [0, 1], default=0.5
-            Probability that a segment must reach.
+            Probability that a segment must reach at least once.
         low : float in [0, 1], default=0.3
-            Probability that it must not fall below; at most ``high``. With 0 for both, every moment belongs to a
-            segment.
+            Probability below which a segment ends; at most ``high``. If both are 0, segments cover the whole recording.
         min_duration : float >= 0, default=0.0
-            Shorter segments, in seconds, are dropped.
+            Minimum duration of a segment, in seconds; shorter ones are dropped.
         min_gap : float >= 0, default=0.0
-            Neighbouring segments of one label with less than so many seconds between them are joined, both before and
-            after short ones are dropped.
+            Minimum gap between consecutive segments of one label, in seconds; segments with a shorter gap are joined,
+            both before and after short segments are dropped.
 
         Returns
         -------
         list of Segment
-            In the order of time.
+            Segments sorted by time.
 
         Raises
         ------
@@ -125,30 +128,30 @@ class Timeline:
         return merge_segments(edges, shares, self.classes, **values)
 
     def export(self, path: str | os.PathLike[str], segments: Sequence[Segment] | None = None) -> None:
-        """Write segments to a file for other programs, as a whole or not at all.
+        """Write segments to a file for other programs.
 
-        What the path ends in tells the format; all are UTF-8, with times in seconds.
+        The extension of the path determines the format; all are UTF-8, with times in seconds. The file is written
+        atomically: after an error, nothing has changed.
 
-        - ``.csv``: a table of start, end, label and probability, with a header.
-        - ``.txt``: Audacity's labels, three columns with tabs between them: start, end and label. sed_eval reads them
-          too.
-        - ``.TextGrid``: an interval tier for Praat, empty where there is no segment.
+        - ``.csv``: a table with the columns start, end, label and probability.
+        - ``.txt``: an Audacity label track, with the tab-separated columns start, end and label; sed_eval reads it too.
+        - ``.TextGrid``: an interval tier for Praat, with empty intervals between segments.
         - ``.jams``: an annotation of the namespace "tag_open"; needs the extra ``soundclf[jams]``.
 
         Parameters
         ----------
         path : str or path-like
-            The file; one that exists is replaced.
+            File to write; an existing one is replaced.
         segments : sequence of Segment, default=None
-            What to write; by default ``self.segments()``.
+            Segments to write; by default ``self.segments()``.
 
         Raises
         ------
         ParameterError
-            If the path ends otherwise.
+            If the path has another extension.
         ValueError
-            For a label with a tab or line break in Audacity's labels, and segments that overlap or lie outside the
-            recording in a TextGrid.
+            If a label contains a tab or line break (``.txt``), or if segments overlap or lie outside the recording
+            (``.TextGrid``).
         OSError
             If the file cannot be written.
         ImportError
@@ -157,21 +160,18 @@ class Timeline:
         export_segments(self.segments() if segments is None else segments, self.duration, path)
 
     def to_frame(self) -> Any:
-        """Give the probabilities as a DataFrame; needs pandas.
+        """Return the probabilities as a pandas DataFrame.
 
         Returns
         -------
         pandas.DataFrame
-            A row for every window, indexed by "start" and "end" in seconds, and a column for every class.
+            One row per window, indexed by "start" and "end" in seconds, and one column per class.
 
         Raises
         ------
         ImportError
             If pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ImportError('Timeline.to_frame needs the package pandas: pip install "soundclf[pandas]"') from None
+        pd = import_optional("pandas", extra="pandas", feature="Timeline.to_frame")
         index = pd.MultiIndex.from_arrays([self.starts, self.ends], names=["start", "end"])
         return pd.DataFrame(self.probabilities, index=index, columns=self.classes)
