@@ -57,7 +57,7 @@ def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
 
 
 def check_splits(splits: Any, name: str) -> Any:
-    """Give a splitter, or a list of pairs of positions, as it was passed by that name; refuse what is neither."""
+    """Return a splitter, or a list of pairs of positions, as it was passed by that name; refuse what is neither."""
     if isinstance(splits, type):
         raise ValueError(f"{name} is a class, where a splitter is expected: {splits.__name__}(...)")
     if hasattr(splits, "split") and not isinstance(splits, str):
@@ -83,7 +83,7 @@ def generate_splits(splitter: Any, y: np.ndarray | None, groups: np.ndarray | No
 
 
 def take_rows(values: np.ndarray, part: Any) -> np.ndarray:
-    """Take what positions, or a mask, of any form tell; an empty list is no array of integers."""
+    """Return the rows at positions or under a mask; an empty list is no array of integers."""
     part = np.asarray(part)
     taken: np.ndarray = values[part if part.size else part.astype(int)]
     return taken

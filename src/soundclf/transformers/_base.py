@@ -61,15 +61,15 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _make_extractor(self) -> partial[NDArray[np.float32]]:
-        """Give the function from an iterable of blocks of samples to an array."""
+        """Return the function from an iterable of blocks of samples to an array."""
 
     @abstractmethod
     def _get_shape(self) -> tuple[int, ...]:
-        """Give the shape of a clip's features."""
+        """Return the shape of a clip's features."""
 
     @abstractmethod
     def _get_feature_names(self) -> list[str]:
-        """Name the features, in the order of the flattened array."""
+        """Return the names of the features, in the order of the flattened array."""
 
     def _check_parameters(self) -> None:
         check_params(type(self).__name__, {name: getattr(self, name) for name in self._rules}, self._rules)
@@ -83,7 +83,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         X : sequence of clips, or array-like of shape (n_clips, n_samples)
             As for :meth:`transform`.
         y : array-like of shape (n_clips,), default=None
-            Labels; only their number is looked at, so that a wrong one is told of before all clips are read.
+            Labels; only their number is looked at, so that a wrong one is reported before all clips are read.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         return rows
 
     def _extract(self) -> AbstractContextManager[Callable[[Any], NDArray[np.float32]]]:
-        """Give the function from a clip to its row, for as long as it is needed."""
+        """Return the function from a clip to its row, for as long as it is needed."""
         duration = None if self.duration is None else float(self.duration)
         loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
         extractor = self._make_extractor()
@@ -262,7 +262,7 @@ def _compute_row(
 
 
 def detect_input_kind(X: Any) -> Literal["clips", "samples"]:
-    """Tell a sequence of clips from a 2-D array of samples, and refuse what is neither, saying what to do."""
+    """Distinguish a sequence of clips from a 2-D array of samples, and refuse what is neither, saying what to do."""
     if isinstance(X, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(X, "read"):
         raise ValueError("X is one clip, where a sequence of clips is expected; wrap it in a list: [clip]")
     if isinstance(X, list | tuple):

@@ -56,7 +56,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def get_cache_directory(memory: Any) -> Path | None:
-    """Give the folder that a ``memory`` parameter names, if it names one."""
+    """Return the folder that a ``memory`` parameter names, if it names one."""
     location = memory if memory is None or isinstance(memory, str | os.PathLike) else memory.location
     return None if location is None else Path(location).absolute()
 
@@ -164,7 +164,7 @@ class FeatureCache:
             )
 
     def __call__(self, clip: Any) -> NDArray[np.float32]:
-        """Give the row of a clip: the one that was kept, or else one computed now, and kept."""
+        """Return the saved row of a clip, or compute and save it."""
         before = _get_file_version(clip)
         source = _read_clip(clip)
         digest = _compute_digest(source)
@@ -185,7 +185,7 @@ class FeatureCache:
         except AudioError:
             if source is clip:
                 raise
-            return self._extract(clip)  # which is told of by its own name
+            return self._extract(clip)  # so that the error names the clip
 
     def _load_row(self, key: bytes) -> NDArray[np.float32] | None:
         with self._lock, self._report_database_errors():
@@ -230,7 +230,7 @@ def _delete_unused_rows(database: sqlite3.Connection) -> None:
 
 
 def _read_clip(clip: Any) -> Any:
-    """Give what a file object holds, so that it is looked up and extracted from the same bytes."""
+    """Read a file object, so that it is looked up and extracted from the same bytes."""
     if hasattr(clip, "read") and hasattr(clip, "seek"):
         try:
             return read_file_object(clip)
@@ -244,7 +244,7 @@ def _checksum(key: bytes, row: bytes) -> bytes:
 
 
 def _get_file_version(clip: Any) -> tuple[int, ...] | None:
-    """Give what changes with a file: when and what size it was written, and which file it is."""
+    """Return modification and change times, size and inode of a file."""
     if not isinstance(clip, str | os.PathLike):
         return None
     try:
@@ -255,7 +255,7 @@ def _get_file_version(clip: Any) -> tuple[int, ...] | None:
 
 
 def _compute_digest(clip: Any) -> bytes | None:
-    """Give the fingerprint of a clip's content, whatever form the clip comes in."""
+    """Compute a digest of the content of a clip in any form; None if it is no usable clip."""
     try:
         if isinstance(clip, str | os.PathLike):
             # libsndfile goes by a file's suffix where its content does not tell the format.
