@@ -1,8 +1,8 @@
 """Build the documentation: `pip install -e ".[docs]" && python docs/build.py`.
 
-The pages come to build/docs/html, and with them to build/docs all that is made on the way: Sphinx works on a copy, in
-which the gallery and the pages of the reference are written beside the others. A warning is an error. What has not
-changed is not built again; to start afresh, delete build/docs.
+The pages are written to build/docs/html. Sphinx works on a copy of the sources in build/docs, where it also generates
+the gallery and the API reference. Warnings are errors. Only changed pages are rebuilt; for a clean build, delete
+build/docs.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ COPY = BUILD / "copy"
 
 
 def write_help(folder: Path) -> None:
-    """Write what `soundclf COMMAND --help` says, a file for each command."""
+    """Write the output of `soundclf COMMAND --help` to one file per command."""
     from typer.testing import CliRunner
 
     from soundclf.cli import app
 
     folder.mkdir(exist_ok=True)
     for name in (command.callback.__name__ for command in app.registered_commands):
-        told = CliRunner().invoke(app, [name, "--help"], prog_name="soundclf", terminal_width=88)
-        (folder / f"{name}.txt").write_text(told.output, encoding="utf-8")
+        result = CliRunner().invoke(app, [name, "--help"], prog_name="soundclf", terminal_width=88)
+        (folder / f"{name}.txt").write_text(result.output, encoding="utf-8")
 
 
 def main() -> int:
-    """Copy the sources, draw the house, let the commands tell their options, and Sphinx do the rest."""
+    """Copy the sources, draw the rooms, write the help of the commands, and run Sphinx."""
     sys.dont_write_bytecode = True
     from house import draw
 

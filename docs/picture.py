@@ -1,6 +1,6 @@
-"""Make the picture of the README and the first page anew: `python docs/picture.py`.
+"""Update the figure in the README and on the first page: `python docs/picture.py`.
 
-It is what examples/gallery/5_long_recording.py draws.
+It is drawn by examples/gallery/5_long_recording.py.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ mpl.use("agg")
 ROOT = Path(__file__).resolve().parents[1]
 
 if __name__ == "__main__":
-    drawn = runpy.run_path(str(ROOT / "examples" / "gallery" / "5_long_recording.py"))["display"]
-    drawn.figure_.savefig(ROOT / "docs" / "_static" / "timeline.png", dpi=120)
+    display = runpy.run_path(str(ROOT / "examples" / "gallery" / "5_long_recording.py"))["display"]
+    display.figure_.savefig(ROOT / "docs" / "_static" / "timeline.png", dpi=120)
