@@ -8,7 +8,7 @@ scikit-learn takes them on trust (trees and libsvm; all others were tried with a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -20,9 +20,10 @@ from .._utils.validation import check_params
 from ..classifiers import NeuralClassifier
 from ..exceptions import ModelError
 from ..transformers import ClipTransformer
+from ._migrations import get_parameter_defaults
 from ._trusted import FUNCTIONS
 
-__all__ = ["Place", "check_generator", "check_model", "check_random_state", "check_tree"]
+__all__ = ["Place", "check_generator", "check_model", "check_random_state", "check_tree", "iterate_parts"]
 
 _GENERAL = {"n_features_in_", "feature_names_in_", "_sklearn_output_config"}
 _LEARNED = {  # by a NeuralClassifier
@@ -49,13 +50,18 @@ class Place(NamedTuple):
         return "".join(reversed(steps))
 
 
-def check_model(model: Any) -> None:
-    """Look through a model and all that it holds.
+def check_model(model: Any, *, arrays: bool, trusted: Collection[str] = ()) -> None:
+    """Check a model and all that it holds.
 
     Parameters
     ----------
     model : estimator
         About to be saved, or just loaded.
+    arrays : bool
+        Whether to check the arrays that compiled code of scikit-learn takes on trust. Those are private attributes of
+        scikit-learn, which another version may name otherwise, so they are checked in loaded models only.
+    trusted : collection of str, default=()
+        Names of classes whose arrays are accepted if they cannot be checked.
 
     Raises
     ------
@@ -64,21 +70,22 @@ def check_model(model: Any) -> None:
     """
     if isinstance(model, type) or not hasattr(model, "get_params"):
         raise ModelError(f"it must be a scikit-learn estimator, not {type(model).__name__}")
-    for where, part in _parts(model):
+    for where, part in iterate_parts(model):
         if _of(part, "sklearn", "soundclf"):
             _check_names(part, where)
         if isinstance(part, NeuralClassifier):
             _check_neural(part, where)
         elif isinstance(part, ClipTransformer):
             _check_transformer(part, where)
-        _check_arrays(part, where)
+        if arrays:
+            _check_arrays(part, where, trusted)
 
 
 def _of(part: Any, *packages: str) -> bool:
     return type(part).__module__.split(".")[0] in packages
 
 
-def _parts(model: Any) -> Iterator[tuple[Place, Any]]:
+def iterate_parts(model: Any) -> Iterator[tuple[Place, Any]]:
     """Yield all objects with attributes that a model holds, itself first, each once, and where it is."""
     from sklearn.tree import BaseDecisionTree
     from sklearn.tree._tree import Tree
@@ -108,7 +115,7 @@ def _parts(model: Any) -> Iterator[tuple[Place, Any]]:
 
 def _check_names(part: Any, where: Place) -> None:
     """Refuse attributes that stand in for methods or properties of the class."""
-    parameters = type(part)._get_param_names() if isinstance(part, BaseEstimator) else ()
+    parameters = get_parameter_defaults(type(part)) if isinstance(part, BaseEstimator) else {}
     for name in vars(part):
         if name == "_metadata_request" and not isinstance(getattr(vars(part)[name], "owner", None), str):
             raise ModelError(f"{where} has requests for metadata (set_fit_request and the like), which cannot be kept")
@@ -119,7 +126,7 @@ def _check_names(part: Any, where: Place) -> None:
 def _check_attributes(part: Any, where: Place, learned: set[str]) -> None:
     if not _of(part, "soundclf"):  # a class of the user's may have more
         return
-    parameters = set(type(part)._get_param_names())
+    parameters = get_parameter_defaults(type(part)).keys()
     for name in vars(part).keys() - parameters - learned:
         raise ModelError(f"{where} has an attribute {name!r}, which {type(part).__name__} does not know")
     for name in parameters - vars(part).keys():
@@ -164,29 +171,48 @@ def _check_transformer(part: ClipTransformer, where: Place) -> None:
 # -- what compiled code takes on trust ---------------------------------------------------------------------------------
 
 
-def _check_arrays(part: Any, where: Place) -> None:
+def _check_arrays(part: Any, where: Place, trusted: Collection[str]) -> None:
+    try:
+        coherent = _are_coherent(part)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # attributes by other names, say
+        name = f"{type(part).__module__}.{type(part).__name__}"
+        if name in trusted:
+            return
+        raise ModelError(
+            f"the state of {where} cannot be checked, since it is not the one that soundclf knows of {name} "
+            f"({type(error).__name__}: {error}); if you know the file's author, pass the class in trusted=[...], or "
+            f"exchange the model with joblib"
+        ) from error
+    if not coherent:
+        raise ModelError(f"the arrays of {where} do not agree with each other as those of a fitted model do")
+
+
+def _are_coherent(part: Any) -> bool:
+    """Check arrays of scikit-learn's estimators against each other; raise if an attribute to check is not there."""
     from sklearn import cluster, ensemble, preprocessing, svm, tree
     from sklearn.neighbors._base import NeighborsBase
 
-    kept = vars(part)
-    coherent = True
-    if isinstance(part, tree.BaseDecisionTree) and "tree_" in kept:
-        coherent = _is_tree_over(part, kept.get("n_features_in_"))
-    elif isinstance(part, ensemble.HistGradientBoostingClassifier | ensemble.HistGradientBoostingRegressor):
-        predictors = [one for several in kept.get("_predictors", ()) for one in several]
-        coherent = all(_predicts(one, kept.get("n_features_in_")) for one in predictors)
-        coherent &= kept.get("_preprocessor") is None  # which may give fewer features
-    elif isinstance(part, svm.SVC | svm.NuSVC | svm.SVR | svm.NuSVR | svm.OneClassSVM):
-        coherent = "support_" not in kept or _supports(part, kept, counted=isinstance(part, svm.SVC | svm.NuSVC))
-    elif isinstance(part, NeighborsBase):
-        coherent = "_fit_X" not in kept or _are_neighbours(kept)
-    elif isinstance(part, cluster.KMeans | cluster.MiniBatchKMeans):
-        centres = kept.get("cluster_centers_")
-        coherent = centres is None or _is_matrix(centres, kept.get("n_features_in_"))
-    elif isinstance(part, preprocessing.OneHotEncoder):
-        coherent = "_n_features_outs" not in kept or _encodes(kept)
-    if not coherent:
-        raise ModelError(f"the arrays of {where} do not agree with each other as those of a fitted model do")
+    state = vars(part)
+    fitted = "n_features_in_" in state
+    if isinstance(part, tree.BaseDecisionTree) and "tree_" in state:
+        return _is_tree_over(part, state.get("n_features_in_"))
+    if isinstance(part, ensemble.HistGradientBoostingClassifier | ensemble.HistGradientBoostingRegressor):
+        stages = state["_predictors"] if fitted else state.get("_predictors", ())
+        predictors = [predictor for stage in stages for predictor in stage]
+        if state.get("_preprocessor") is not None:  # it may return fewer features
+            return False
+        return all(_predicts(predictor, state.get("n_features_in_")) for predictor in predictors)
+    if isinstance(part, svm.SVC | svm.NuSVC | svm.SVR | svm.NuSVR | svm.OneClassSVM):
+        counted = isinstance(part, svm.SVC | svm.NuSVC)
+        return not (fitted or "support_" in state) or _supports(part, state, counted=counted)
+    if isinstance(part, NeighborsBase):
+        return not (fitted or "_fit_X" in state) or _are_neighbours(state)
+    if isinstance(part, cluster.KMeans | cluster.MiniBatchKMeans):
+        centers = state.get("cluster_centers_")
+        return centers is None or _is_matrix(centers, state.get("n_features_in_"))
+    if isinstance(part, preprocessing.OneHotEncoder):
+        return not ("categories_" in state or "_n_features_outs" in state) or _encodes(state)
+    return True
 
 
 def _is_tree_over(part: Any, n_features: Any) -> bool:

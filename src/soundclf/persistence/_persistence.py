@@ -31,7 +31,8 @@ from .._version import __version__
 from ..exceptions import ModelError, ModelWarning
 from ..transformers import ClipTransformer
 from ._archive import MOST_BYTES, RESET, ModelArchive
-from ._checks import Place, check_model
+from ._checks import Place, check_model, iterate_parts
+from ._migrations import fill_parameters
 from ._trusted import CLASSES, FUNCTIONS, UNSOUND
 
 __all__ = ["describe", "load", "save"]
@@ -100,7 +101,7 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
 
     names = _names(trusted)
     with _told(f"The model cannot be saved as {str(path)!r}"):
-        check_model(model)
+        check_model(model, arrays=False)
         description = json.dumps(_described(model, report), default=_plainly, indent=1)
         draft = io.BytesIO(skops.io.dumps(model))
         content, _ = _checked(ModelArchive(draft), names, "pass those of your own in trusted=[...], here and to load")
@@ -175,7 +176,8 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
     with _told(f"{what} cannot be loaded"), _opened(path) as file:
         size = min(os.fstat(file.fileno()).st_size, MOST_BYTES)
         archive = ModelArchive(io.BytesIO(file.read(size + 1)))  # at once, so that what is checked is what is loaded
-        others = _other_versions(_read(archive))
+        about = _read(archive)
+        others = _other_versions(about)
         advice = "if you know the file's author, pass these classes and functions in trusted=[...]"
         content, types = _checked(archive, names, advice)
         del archive
@@ -186,7 +188,8 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
 
     with _told(f"{what} cannot be loaded"):
         model = skops.io.load(content, trusted=types)
-        check_model(model)
+        fill_parameters([part for _, part in iterate_parts(model)], about["format"])
+        check_model(model, arrays=True, trusted=names)
     return model
 
 
@@ -311,12 +314,21 @@ def _described(model: Any, report: Any) -> dict[str, Any]:
     return {
         "format": _FORMAT,
         "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "versions": versions | {name: metadata.version(name) for name in _LIBRARIES},
+        "versions": versions | _get_versions(_LIBRARIES),
         "model": _shown(model),
         "classes": _classes(model),
         "audio": audio,
         "report": report,
     }
+
+
+def _get_versions(names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    versions = {}
+    for name in names:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def _classes(model: Any) -> Any:
