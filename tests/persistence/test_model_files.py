@@ -100,7 +100,7 @@ def npy(array):
 
 
 TOLD = {
-    "format": 1,
+    "format": 2,
     "saved": "",
     "versions": {"scikit-learn": sklearn.__version__, "soundclf": soundclf.__version__},
     "model": {},

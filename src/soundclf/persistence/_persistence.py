@@ -32,12 +32,11 @@ from ..exceptions import ModelError, ModelWarning
 from ..transformers import ClipTransformer
 from ._archive import MOST_BYTES, RESET, ModelArchive
 from ._checks import Place, check_model, iterate_parts
-from ._migrations import fill_parameters
+from ._migrations import FORMAT, fill_parameters, migrate_parts
 from ._trusted import CLASSES, FUNCTIONS, UNSOUND
 
 __all__ = ["describe", "load", "save"]
 
-_FORMAT = 1  # of what is beside the model in the file
 _DESCRIPTION = "soundclf.json"
 _SUFFIX = ".skops"
 _LIBRARIES = ("keras", "numpy", "scikit-learn", "scipy", "skops", "soundfile", "soxr", "tensorflow")
@@ -188,7 +187,9 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
 
     with _told(f"{what} cannot be loaded"):
         model = skops.io.load(content, trusted=types)
-        fill_parameters([part for _, part in iterate_parts(model)], about["format"])
+        parts = [part for _, part in iterate_parts(model)]
+        migrate_parts(parts, about["format"])
+        fill_parameters(parts, about["format"])
         check_model(model, arrays=True, trusted=names)
     return model
 
@@ -312,7 +313,7 @@ def _described(model: Any, report: Any) -> dict[str, Any]:
             audio += [] if wanted in audio else [wanted]
     versions = {"soundclf": __version__, "python": platform.python_version()}
     return {
-        "format": _FORMAT,
+        "format": FORMAT,
         "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "versions": versions | _get_versions(_LIBRARIES),
         "model": _shown(model),
@@ -373,7 +374,7 @@ def _read(archive: ModelArchive) -> dict[str, Any]:
     }
     if not isinstance(told, dict) or not all(isinstance(told.get(name), kind) for name, kind in kinds.items()):
         raise ModelError(f"its {_DESCRIPTION} does not describe a model")
-    if told["format"] > _FORMAT:
+    if told["format"] > FORMAT:
         version = told["versions"].get("soundclf")
         raise ModelError(f"it was written by soundclf {version}, in a format that soundclf {__version__} does not know")
     return {"report": None, **told}
