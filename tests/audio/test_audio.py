@@ -466,7 +466,7 @@ def test_the_first_use_of_a_resampler_may_be_in_many_threads():
         "sys.setswitchinterval(1e-6)\n"
         "def resampler(_):\n"
         "    _resampling.check_res_type('kaiser_fast')\n"
-        "    return _resampling._resample_of_librosa('kaiser_fast')\n"
+        "    return _resampling._import_librosa_resample('kaiser_fast')\n"
         "with ThreadPoolExecutor(32) as pool:\n"
         "    print(len(set(pool.map(resampler, range(32)))))\n"
     )
@@ -726,7 +726,7 @@ BAD_FILES = {
     "no channels, behind a chunk": (wav(channels=0, before=CHUNK), "it has no channels"),
     "no rate": (wav(rate=0), UNOPENED.format("WAV")),
     "negative rate": (wav(rate=2**31), UNOPENED.format("WAV")),
-    "rate of 1 Hz": (wav(rate=1), "its sampling rate of 1 Hz is too far from the 22050 Hz asked for to be resampled"),
+    "rate of 1 Hz": (wav(rate=1), "its sampling rate of 1 Hz is too far from the requested 22050 Hz to be resampled"),
     "rate of 2 GHz": (wav(rate=2**31 - 1), r"its sampling rate of 2.14748e\+09 Hz is too far from the 22050 Hz .*"),
     "4 GB promised": (
         wav(data_size=0xFFFFFFF0),
