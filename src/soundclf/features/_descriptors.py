@@ -1,4 +1,4 @@
-"""Frame by frame descriptors beside MFCCs, and statistics of them over time."""
+"""Descriptors of every frame other than MFCCs, and statistics over time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..exceptions import ParameterError
 
 __all__ = ["DESCRIPTORS", "STATISTICS", "Descriptors", "check_descriptors", "compute_delta", "summarize"]
 
-_DELTA = 9  # frames that a difference over time looks at, as librosa.feature.delta
+_DELTA = 9  # frames of the window of librosa.feature.delta
 _ROLL = 0.85  # of the magnitude lies below the roll-off, as in librosa
 _AMIN = 1e-10
-_CONTRAST = 200.0 * 2.0 ** np.arange(-1, 7)  # edges in Hz of librosa's octave bands; the first is 0
+_CONTRAST = 200.0 * 2.0 ** np.arange(-1, 7)  # edges of librosa's octave bands, in Hz; the first is 0
 _CONTRAST[0] = 0
-_QUANTILE = 0.02  # of a band's bins are its peak, and its valley
+_QUANTILE = 0.02  # share of a band's bins in its peak, and in its valley
 
 
 def compute_delta(frames: NDArray[np.float32], order: int) -> NDArray[np.float32]:
     """Differentiate over time, as :func:`librosa.feature.delta` does: fits of lines or parabolas to 9 frames each.
 
-    Within half a window of the ends, the fit of the nearest whole window counts, as there. Where librosa refuses sounds
-    of fewer than 9 frames, their first and last frames are repeated.
+    Within half a window of the ends, the fit of the nearest whole window is used, as in librosa. Sounds of fewer than 9
+    frames, which librosa refuses, are padded with their first and last frames.
     """
     half = _DELTA // 2
     if len(frames) < _DELTA:
@@ -48,70 +48,72 @@ def compute_delta(frames: NDArray[np.float32], order: int) -> NDArray[np.float32
 
 
 class Descriptors:
-    """Descriptors of lots of frames as they come, in librosa's definitions and with its defaults.
+    """Compute descriptors block by block, with librosa's definitions and defaults.
 
     Parameters
     ----------
     names : sequence of str
-        Which, of DESCRIPTORS.
+        Names of DESCRIPTORS.
     sr : float
-        Sampling rate in Hz.
+        Sampling rate, in Hz.
     n_fft : int
-        Length of a frame in samples.
+        Length of a frame, in samples.
     """
 
     def __init__(self, names: Sequence[str], sr: float, n_fft: int):
         self._hz = np.fft.rfftfreq(n_fft, 1 / sr)
         self._functions = [_FUNCTIONS[name] for name in names]
-        self._lots: list[list[np.ndarray]] = [[] for _ in names]
+        self._blocks: list[list[np.ndarray]] = [[] for _ in names]
 
     def __call__(self, magnitude: np.ndarray) -> None:
-        """Take the magnitudes ``(n, 1 + n_fft // 2)`` of a lot of frames."""
-        for (of_lot, _), lots in zip(self._functions, self._lots, strict=True):
-            lots.append(of_lot(magnitude, self._hz))
+        """Add the magnitudes ``(n, 1 + n_fft // 2)`` of a block of frames."""
+        for (compute, _), blocks in zip(self._functions, self._blocks, strict=True):
+            blocks.append(compute(magnitude, self._hz))
 
-    def finished(self) -> list[NDArray[np.floating]]:
-        """Give the frames ``(n_frames, width)`` of each descriptor."""
-        return [finish(np.concatenate(lots)) for (_, finish), lots in zip(self._functions, self._lots, strict=True)]
+    def finish(self) -> list[NDArray[np.floating]]:
+        """Return the frames ``(n_frames, width)`` of each descriptor."""
+        return [
+            finish(np.concatenate(blocks)) for (_, finish), blocks in zip(self._functions, self._blocks, strict=True)
+        ]
 
 
-def _shares(magnitude: np.ndarray) -> np.ndarray:
+def _normalize(magnitude: np.ndarray) -> np.ndarray:
     total = magnitude.sum(axis=1, dtype=np.float64, keepdims=True)
     return magnitude / np.where(total < np.finfo(np.float32).tiny, 1, total)
 
 
-def _centroid(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
-    return (_shares(magnitude) @ hz)[:, np.newaxis]
+def _compute_centroid(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
+    return (_normalize(magnitude) @ hz)[:, np.newaxis]
 
 
-def _bandwidth(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
-    shares = _shares(magnitude)
+def _compute_bandwidth(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
+    shares = _normalize(magnitude)
     around = hz - (shares @ hz)[:, np.newaxis]
     return np.sqrt(np.einsum("nk,nk->n", shares, around * around))[:, np.newaxis]
 
 
-def _rolloff(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
+def _compute_rolloff(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
     below = np.cumsum(magnitude, axis=1)
     return hz[(below >= np.float32(_ROLL) * below[:, -1:]).argmax(axis=1)][:, np.newaxis]
 
 
-def _flatness(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
+def _compute_flatness(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
     power = np.maximum(magnitude.astype(np.float64) ** 2, _AMIN)
     return (np.exp(np.log(power).mean(axis=1)) / power.mean(axis=1))[:, np.newaxis]
 
 
-def _peaks_and_valleys(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
-    """Give the means of the loudest and the faintest bins of each band: ``(n, 2 * n_bands)``."""
+def _compute_peaks_and_valleys(magnitude: np.ndarray, hz: np.ndarray) -> np.ndarray:
+    """Average the loudest and the faintest bins of each band: ``(n, 2 * n_bands)``."""
     valleys, peaks = [], []
-    for bins, n_chosen in _contrast_bins(hz):
+    for bins, n_selected in _find_contrast_bins(hz):
         ordered = np.sort(magnitude[:, bins], axis=1)
-        valleys.append(ordered[:, :n_chosen].mean(axis=1))
-        peaks.append(ordered[:, -n_chosen:].mean(axis=1))
+        valleys.append(ordered[:, :n_selected].mean(axis=1))
+        peaks.append(ordered[:, -n_selected:].mean(axis=1))
     return np.stack([*peaks, *valleys], axis=1)
 
 
-def _contrast_bins(hz: np.ndarray) -> list[tuple[slice, int]]:
-    """Give for each of librosa's octave bands its bins, and how many of them are its peak and its valley."""
+def _find_contrast_bins(hz: np.ndarray) -> list[tuple[slice, int]]:
+    """Find the bins of each of librosa's octave bands, and the number of bins in its peak and its valley."""
     bands = []
     for k, (low, high) in enumerate(pairwise(_CONTRAST)):
         inside = np.flatnonzero((hz >= low) & (hz <= high))
@@ -119,80 +121,80 @@ def _contrast_bins(hz: np.ndarray) -> list[tuple[slice, int]]:
             return []
         first = inside[0] - (k > 0)
         last = inside[-1] + 1 if k < len(_CONTRAST) - 2 else len(hz)
-        n_chosen = max(1, int(np.rint(_QUANTILE * (last - first))))
-        bands.append((slice(first, last if k == len(_CONTRAST) - 2 else last - 1), n_chosen))
+        n_selected = max(1, int(np.rint(_QUANTILE * (last - first))))
+        bands.append((slice(first, last if k == len(_CONTRAST) - 2 else last - 1), n_selected))
     return bands
 
 
-def _contrast(peaks_and_valleys: np.ndarray) -> np.ndarray:
+def _compute_contrast(peaks_and_valleys: np.ndarray) -> np.ndarray:
     peaks, valleys = np.split(peaks_and_valleys, 2, axis=1)
-    return _decibels(peaks) - _decibels(valleys)
+    return _convert_to_decibels(peaks) - _convert_to_decibels(valleys)
 
 
-def _decibels(values: np.ndarray) -> np.ndarray:
-    """Do as :func:`librosa.power_to_db`."""
+def _convert_to_decibels(values: np.ndarray) -> np.ndarray:
+    """Convert to decibels, as :func:`librosa.power_to_db` does."""
     decibels = 10 * np.log10(np.maximum(values, _AMIN))
     return np.maximum(decibels, decibels.max() - 80)
 
 
-def _as_it_is(values: np.ndarray) -> np.ndarray:
+def _keep(values: np.ndarray) -> np.ndarray:
     return values
 
 
-# For each descriptor what is computed of a lot of frames, and what of the whole clip in the end.
+# For each descriptor: what is computed for a block of frames, and what for the whole clip at its end.
 _FUNCTIONS: dict[str, tuple[Callable[[np.ndarray, np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
-    "contrast": (_peaks_and_valleys, _contrast),
-    "centroid": (_centroid, _as_it_is),
-    "bandwidth": (_bandwidth, _as_it_is),
-    "rolloff": (_rolloff, _as_it_is),
-    "flatness": (_flatness, _as_it_is),
+    "contrast": (_compute_peaks_and_valleys, _compute_contrast),
+    "centroid": (_compute_centroid, _keep),
+    "bandwidth": (_compute_bandwidth, _keep),
+    "rolloff": (_compute_rolloff, _keep),
+    "flatness": (_compute_flatness, _keep),
 }
 DESCRIPTORS: dict[str, int] = {name: len(_CONTRAST) - 1 if name == "contrast" else 1 for name in _FUNCTIONS}  # widths
 
 
 def check_descriptors(owner: str, names: Sequence[str], sr: float, n_fft: int) -> None:
-    """Refuse descriptors whose bands would hold no bin of the spectrum."""
+    """Check that the bands of descriptors contain bins of the spectrum."""
     if "contrast" not in names:
         return
     if sr <= 2 * _CONTRAST[-2]:
         raise ParameterError(f"{owner} needs sr > {2 * _CONTRAST[-2]:g} Hz for the descriptor 'contrast', got sr={sr}")
-    bands = _contrast_bins(np.fft.rfftfreq(n_fft, 1 / sr))
+    bands = _find_contrast_bins(np.fft.rfftfreq(n_fft, 1 / sr))
     if not bands or not all(bins.stop > bins.start for bins, _ in bands):
         raise ParameterError(
-            f"{owner} needs a longer window for the descriptor 'contrast', whose narrowest bands hold no bin of an FFT "
-            f"of n_fft={n_fft} samples at sr={sr}"
+            f"{owner} needs a longer window for the descriptor 'contrast', whose narrowest bands contain no bin of an "
+            f"FFT of n_fft={n_fft} samples at sr={sr}"
         )
 
 
 class _Moments:
-    """Sounds over time, ``(width, n_frames)``, and what statistics of them share."""
+    """Series over time, ``(width, n_frames)``, and the moments that statistics share."""
 
     def __init__(self, frames: NDArray[np.floating]):
         self.series = np.ascontiguousarray(frames.T)
         self.mean = self.series.mean(axis=1, dtype=np.float64)
 
     @cached_property
-    def centred(self) -> NDArray[np.float64]:
+    def centered(self) -> NDArray[np.float64]:
         return np.subtract(self.series, self.mean[:, np.newaxis], dtype=np.float64)
 
     @cached_property
     def squares(self) -> NDArray[np.float64]:
-        return self.centred * self.centred
+        return self.centered * self.centered
 
     @cached_property
     def variance(self) -> NDArray[np.float64]:
         return self.squares.mean(axis=1)
 
-    def standardised(self, sums: np.ndarray, order: int) -> NDArray[np.float64]:
-        """Divide the mean of powers by that of the standard deviation; 0 where nothing changes."""
-        still = self.variance <= (np.finfo(np.float32).eps * np.abs(self.mean)) ** 2
-        return np.where(still, 0, sums / self.series.shape[1] / np.where(still, 1, self.variance) ** (order / 2))
+    def standardize_moment(self, sums: np.ndarray, order: int) -> NDArray[np.float64]:
+        """Divide the mean of powers by that of the standard deviation; 0 for constant series."""
+        constant = self.variance <= (np.finfo(np.float32).eps * np.abs(self.mean)) ** 2
+        return np.where(constant, 0, sums / self.series.shape[1] / np.where(constant, 1, self.variance) ** (order / 2))
 
     def skewness(self) -> NDArray[np.float64]:
-        return self.standardised(np.einsum("dn,dn->d", self.squares, self.centred), 3)
+        return self.standardize_moment(np.einsum("dn,dn->d", self.squares, self.centered), 3)
 
     def kurtosis(self) -> NDArray[np.float64]:
-        fourth = self.standardised(np.einsum("dn,dn->d", self.squares, self.squares), 4)
+        fourth = self.standardize_moment(np.einsum("dn,dn->d", self.squares, self.squares), 4)
         return np.where(fourth == 0, 0, fourth - 3)
 
 
@@ -208,6 +210,6 @@ STATISTICS: dict[str, Callable[[_Moments], np.ndarray]] = {
 
 
 def summarize(frames: NDArray[np.floating], statistics: Sequence[str]) -> NDArray[np.float64]:
-    """Compute statistics over time of frames ``(n_frames, width)``, one after the other."""
+    """Compute statistics over time of frames ``(n_frames, width)``, concatenated."""
     moments = _Moments(frames)
     return np.concatenate([STATISTICS[name](moments) for name in statistics])
