@@ -32,7 +32,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tones() -> tuple[list[np.ndarray], np.ndarray]:
-    """Twenty-four short sounds of three classes that any classifier tells apart."""
+    """Twenty-four short sounds of three classes that any classifier separates."""
     rng = np.random.default_rng(0)
     time = np.arange(SR // 5) / SR
     clips, labels = [], []

@@ -1,4 +1,4 @@
-"""Classify sounds with scikit-learn: from audio files to a trained, judged, saved and served classifier.
+"""Classify sounds with scikit-learn: from audio files to a trained, evaluated, saved and served classifier.
 
 >>> from sklearn.pipeline import make_pipeline
 >>> from soundclf import DenseAudioClassifier, MFCCMeanTransformer

@@ -586,7 +586,7 @@ UNOPENED += "libsndfile does not decode"
 @pytest.mark.parametrize(("container", "subtype"), CUT)
 def test_a_file_that_is_cut_off_is_refused(container, subtype, as_path, tmp_path):
     encoded = encode(noise(70_001, 2), RATE, container, subtype)
-    # Not told: the last frame of MP3, which some encoders count once too often, and the last 6 bytes of CAF.
+    # Not reported: the last frame of MP3, which some encoders count once too often, and the last 6 bytes of CAF.
     last = {"MP3": 1000, "CAF": 7}.get(container, 1)
     for size in (len(encoded) - last, len(encoded) * 9 // 10, len(encoded) // 2):
         clip = tmp_path / "cut" if as_path else encoded[:size]

@@ -1,4 +1,4 @@
-"""What all pictures share: matplotlib on demand, axes to draw on, names that fit, time in readable units, colours."""
+"""Helpers of displays: matplotlib on demand, axes, names that fit, time in readable units, colors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = [
     "shorten",
 ]
 
-# Blue and orange of Okabe and Ito: apart for colour-blind readers, and in grey.
+# Blue and orange of Okabe and Ito: distinct for color-blind readers, and in grayscale.
 PRIMARY_COLOR = "#0072B2"
 SECONDARY_COLOR = "#E69F00"
 
-_LONGEST = 60  # characters of a name that a picture shows
+_LONGEST = 60  # characters of a name in a figure
 _STEPS = (15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)  # seconds between ticks
 _TICKS = 9  # at most, on an axis of minutes or hours
 
@@ -44,7 +44,7 @@ def import_pyplot(owner: str) -> Any:
 def get_axes(
     owner: str, ax: Any, n: int, figsize: tuple[float, float], height_ratios: Sequence[float] | None = None
 ) -> tuple[Any, list[Any]]:
-    """Give a figure and ``n`` axes, one above the other: those passed, parts of the one passed, or new ones."""
+    """Return a figure and ``n`` axes, one above the other: those passed, parts of the one passed, or new ones."""
     plt = import_pyplot(owner)
     from matplotlib.axes import Axes
 
@@ -69,24 +69,24 @@ def get_axes(
 
 
 def compute_rows_height(n: int, each: float = 0.2) -> float:
-    """Give the height in inches at which the labels of ``n`` rows do not touch."""
+    """Compute the height in inches at which the labels of ``n`` rows do not touch."""
     return 0.9 + max(0.6, each * n)
 
 
 def compute_labels_width(labels: Iterable[Any]) -> float:
-    """Give the width in inches at which labels beside a picture leave six to the picture."""
+    """Compute the width in inches at which the labels leave six inches to the plot."""
     return 6.5 + 0.08 * max(len(shorten(label)) for label in labels)
 
 
 def shorten(text: Any) -> str:
-    """Give a text that fits, its middle left out if need be, on one line and in characters that can be drawn."""
+    """Shorten a text in its middle so that it fits, on one line and in characters that can be drawn."""
     plain = " ".join(str(text).encode("utf-8", "replace").decode().split())
     half = _LONGEST // 2
     return plain if len(plain) <= _LONGEST else f"{plain[:half]}…{plain[1 - half :]}"
 
 
 def get_file_name(clip: Any) -> str | None:
-    """Give the name of a clip's file, without its folder; None if it comes from no file."""
+    """Return the name of a clip's file without its folder, or None if it does not come from a file."""
     path = getattr(clip, "name", None) if hasattr(clip, "read") else clip
     if not isinstance(path, str | os.PathLike):
         return None
@@ -94,7 +94,7 @@ def get_file_name(clip: Any) -> str | None:
 
 
 def format_time_axis(ax: Any, duration: float) -> None:
-    """Mark seconds, or minutes and hours where there are many, and label the axis by what it shows."""
+    """Format an axis in seconds, or in minutes and hours if there are many, and label it."""
     from matplotlib import ticker
 
     if duration <= 120:
@@ -111,7 +111,7 @@ def format_time_axis(ax: Any, duration: float) -> None:
             return self.tick_values(*ax.get_xlim())
 
         def tick_values(self, vmin: float, vmax: float) -> Any:
-            if vmax - vmin < _STEPS[0]:  # where somebody has zoomed in
+            if vmax - vmin < _STEPS[0]:  # zoomed in
                 return ticker.AutoLocator().tick_values(vmin, vmax)
             step = next((step for step in _STEPS if (vmax - vmin) / step <= _TICKS), _STEPS[-1])
             return np.arange(math.ceil(vmin / step), math.floor(vmax / step) + 1) * step

@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Files that exist completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,10 +15,20 @@ _LONGEST = 50  # characters of a name, up to 200 bytes: file systems take 255
 
 @contextlib.contextmanager
 def write_atomically(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a hidden file beside the target to write to, and move it into its place when it is complete.
+    """Write to a hidden temporary file in the folder of the target, and rename it when it is complete.
 
-    A link stays one: what it points to is replaced. After a failure nothing is left; a killed process may leave the
-    hidden file, ``.NUMBER.NAME`` or the end of a long name, whose ending is the target's and may tell a format.
+    A symbolic link is preserved: the file that it points to is replaced. After a failure nothing remains; a killed
+    process may leave the hidden file, ``.NUMBER.NAME``, whose suffix is that of the target.
+
+    Parameters
+    ----------
+    target : str or path-like
+        The file; an existing one is replaced.
+
+    Yields
+    ------
+    Path
+        The temporary file to write to; it must exist when the context ends.
     """
     final = Path(os.path.realpath(target))
     aside = final.with_name(f".{secrets.token_hex(4)}.{final.name[-_LONGEST:]}")

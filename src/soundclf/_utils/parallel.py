@@ -1,4 +1,4 @@
-"""Work on many clips side by side."""
+"""Parallel loops over clips."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ __all__ = ["run_parallel"]
 
 
 def run_parallel(
-    function: Callable[[int, Any], Any], items: Sequence[Any], keep: Callable[[int, Any], bool], n_jobs: int | None
+    function: Callable[[int, Any], Any], items: Sequence[Any], collect: Callable[[int, Any], bool], n_jobs: int | None
 ) -> None:
-    """Call a function with the position of each item and the item, and hand on what it gives.
+    """Call a function for every item, in threads, and collect the results.
 
-    Threads take one item after the other until none is left; each of them runs from the first to the last item without
-    waiting for anybody, which joblib's threads do not. If the user has chosen another of joblib's backends, such as
-    that of a Dask cluster, joblib spreads the work.
+    Threads take items from a queue until it is empty, without waiting for each other as joblib's threads do. If the
+    user has chosen another of joblib's backends, such as that of a Dask cluster, joblib distributes the work.
 
     Parameters
     ----------
     function : callable
         ``function(position, item)``, for any thread or process.
     items : sequence
-        What there is to do.
-    keep : callable
-        ``keep(position, result)``, in this process but any of its threads. Says whether to go on: if not, no further
-        item is begun.
+        The items.
+    collect : callable
+        ``collect(position, result)``, called in this process but in any of its threads. Returns whether to continue; if
+        not, no further item is started.
     n_jobs : int or None
-        As in joblib, but inside a worker of joblib's a negative number is 1: the machine's cores have been shared out.
+        As in joblib, except that inside a worker of joblib a negative number means 1: the cores are in use already.
     """
     backend, n_configured = get_active_backend(prefer="threads")
     if n_jobs is None:
@@ -41,7 +40,7 @@ def run_parallel(
         n_jobs = 1
     if not getattr(backend, "supports_sharedmem", False):
         ready = "generator" if getattr(backend, "supports_return_generator", False) else "list"
-        _by_joblib(function, items, keep, Parallel(n_jobs=n_jobs, return_as=ready))
+        _run_with_joblib(function, items, collect, Parallel(n_jobs=n_jobs, return_as=ready))
         return
     pending = deque(enumerate(items))
 
@@ -52,7 +51,7 @@ def run_parallel(
                     position, item = pending.popleft()
                 except IndexError:
                     return
-                if not keep(position, function(position, item)):
+                if not collect(position, function(position, item)):
                     pending.clear()
         except BaseException:
             pending.clear()
@@ -69,16 +68,16 @@ def run_parallel(
         other.result()
 
 
-def _by_joblib(
-    function: Callable[[int, Any], Any], items: Sequence[Any], keep: Callable[[int, Any], bool], parallel: Any
+def _run_with_joblib(
+    function: Callable[[int, Any], Any], items: Sequence[Any], collect: Callable[[int, Any], bool], parallel: Any
 ) -> None:
-    go_on = True
+    running = True
 
     def tasks() -> Iterator[Any]:
         for position, item in enumerate(items):
-            if not go_on:
+            if not running:
                 return
             yield delayed(function)(position, item)
 
     for position, result in enumerate(parallel(tasks())):
-        go_on = keep(position, result) and go_on
+        running = collect(position, result) and running

@@ -14,7 +14,7 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def escape_controls(text: Any) -> str:
-    """Give a name in one line that a terminal shows and does not obey."""
+    """Escape control characters and line breaks, so that a terminal shows a name and does not interpret it."""
     return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
 

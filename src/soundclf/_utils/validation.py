@@ -1,4 +1,4 @@
-"""Checks of estimator parameters: one table per class, one sentence for every bad value."""
+"""Validation of parameters: one table per class, one sentence per bad value."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _inside(value: float, low: float | None, high: float | None, closed: str) ->
 
 
 def real_in(low: float | None = None, high: float | None = None, closed: str = "left") -> Rule:
-    """A finite real number in an interval."""
+    """Accept finite real numbers in an interval."""
     return Rule(
         f"a number in {_bounds(low, high, closed)}",
         lambda v: isinstance(v, numbers.Real) and not _is_bool(v) and _inside(float(v), low, high, closed),
@@ -59,7 +59,7 @@ def real_in(low: float | None = None, high: float | None = None, closed: str = "
 
 
 def integer_in(low: int | None = None, high: int | None = None) -> Rule:
-    """A whole number in an interval, its lower end included."""
+    """Accept integers in an interval that includes its lower end."""
     return Rule(
         f"an integer in {_bounds(low, high, 'left')}",
         lambda v: isinstance(v, numbers.Integral) and not _is_bool(v) and _inside(float(v), low, high, "left"),
@@ -67,13 +67,13 @@ def integer_in(low: int | None = None, high: int | None = None) -> Rule:
 
 
 def one_of(allowed: Iterable[str]) -> Rule:
-    """One of a closed list of strings."""
+    """Accept one of a list of strings."""
     known = tuple(allowed)
     return Rule(" or ".join(map(repr, known)), lambda v: isinstance(v, str) and v in known, known)
 
 
 def list_of(allowed: Iterable[str], least: int = 0) -> Rule:
-    """A list of different strings from a closed list; sets have no order, and what can be read once is then empty."""
+    """Accept a list of distinct strings from a list; not sets, which have no order, nor iterators."""
     known = tuple(allowed)
 
     def accepts(value: Any) -> bool:
@@ -105,15 +105,15 @@ def check_params(owner: str, values: Mapping[str, Any], table: Mapping[str, tupl
     owner : str
         The name of the estimator's class.
     values : mapping of str to object
-        The parameters as they are set.
+        The values of the parameters.
     table : mapping of str to tuple of Rule
-        For each parameter the rules, one of which its value must meet.
+        The rules of each parameter, one of which its value must meet.
 
     Raises
     ------
     ParameterError
-        With a sentence for each bad parameter: its name and owner, what is allowed, what was given, and the
-        likely spelling.
+        With a sentence for each bad parameter: its name and owner, what is allowed, what was given, and the likely
+        spelling.
     """
     bad = []
     for name, rules in table.items():
@@ -130,7 +130,7 @@ def check_params(owner: str, values: Mapping[str, Any], table: Mapping[str, tupl
 
 
 def check_groups(groups: Any) -> np.ndarray:
-    """Give groups as an array, refusing those that cannot be told apart: NaN differs even from itself."""
+    """Check the recording of every clip and return them as an array; missing ones, such as NaN, are refused."""
     from sklearn.utils.validation import column_or_1d
 
     groups = column_or_1d(groups)
