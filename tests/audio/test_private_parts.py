@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 import soundfile
 
 import soundclf
 from soundclf import AudioError, MFCCMeanTransformer
+from soundclf.audio import _files, _resampling
 
 
 @pytest.fixture
@@ -35,7 +38,9 @@ def test_truncation_is_found_without_the_log_of_libsndfile(wav, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "log", ["", "data : lots\n", "data : 99999999 (should be )\n"], ids=["empty", "words", "partial"]
+    "log",
+    ["", "data : many\n", "data : 99999999 (should be )\n", b"data : 9", None],
+    ids=["empty", "words", "partial", "bytes", "None"],
 )
 def test_a_changed_log_of_libsndfile_breaks_nothing(wav, monkeypatch, log):
     monkeypatch.setattr(soundfile.SoundFile, "extra_info", property(lambda self: log))
@@ -56,7 +61,14 @@ def test_soundfile_may_stop_asking_whether_files_are_seekable(wav, monkeypatch, 
     path = wav.with_name(f"other{suffix}")
     soundfile.write(path, np.sin(np.arange(600_000.0) / 10) / 2, 44100)
     expected = soundclf.load_clip(path)
-    from soundclf.audio import _files
-
     monkeypatch.delattr(_files._ForwardFile, "seekable")
     np.testing.assert_array_equal(soundclf.load_clip(path), expected)
+
+
+@pytest.mark.parametrize(("package", "res_type"), [("resampy", "kaiser_fast"), ("samplerate", "linear")])
+def test_resamplers_may_be_imported_otherwise_than_librosa_does_today(wav, monkeypatch, package, res_type):
+    """Their import is completed under a lock, because librosa's lazy one is not safe in threads; nothing needs it."""
+    pytest.importorskip(package)
+    expected = soundclf.load_clip(wav, sr=16000, res_type=res_type)
+    monkeypatch.setattr(_resampling, "import_module", types.ModuleType)
+    np.testing.assert_array_equal(soundclf.load_clip(wav, sr=16000, res_type=res_type), expected)

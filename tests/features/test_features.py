@@ -168,8 +168,8 @@ def test_ten_times_the_amplitude_moves_only_the_first_coefficient(n_mels):
 def test_an_impulse_is_flat(n_fft, level):
     # One sample in the middle of the only frame, where the window is 1: every bin has its square as power.
     filters = mel_filters(sr=SR, n_fft=n_fft, n_mels=20)
-    centre = np.sin(np.pi * (n_fft // 2) / n_fft) ** 2
-    expected = 10 * np.log10((level * centre) ** 2 * filters.sum(axis=1, dtype=np.float64))
+    center = np.sin(np.pi * (n_fft // 2) / n_fft) ** 2
+    expected = 10 * np.log10((level * center) ** 2 * filters.sum(axis=1, dtype=np.float64))
     np.testing.assert_allclose(log_mel_mean(np.array([level]), n_fft=n_fft, n_mels=20), expected, atol=1e-3)
 
 
@@ -188,8 +188,8 @@ def test_fewer_coefficients_are_the_first_ones(n_mfcc):
     )
 
 
-def test_frames_are_centred_at_multiples_of_the_hop():
-    # With a hop of more than the sound there is one frame, centred at its beginning: what lies behind is not seen.
+def test_frames_are_centered_at_multiples_of_the_hop():
+    # With a hop of more than the sound there is one frame, centered at its beginning: what lies behind is not seen.
     y = noise(5000)
     seen, beyond = np.r_[y[:1024], np.zeros(3976, np.float32)], np.r_[y[:1024], y[1024:] * 2]
     np.testing.assert_array_equal(mfcc_mean(seen, hop_length=6000), mfcc_mean(beyond, hop_length=6000))

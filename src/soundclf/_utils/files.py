@@ -41,10 +41,10 @@ def write_atomically(target: str | os.PathLike[str]) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             aside.unlink()
     with contextlib.suppress(OSError):  # not on every system, nor for every folder
-        _synchronise(final.parent)
+        _sync_folder(final.parent)
 
 
-def _synchronise(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)

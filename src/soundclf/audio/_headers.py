@@ -68,7 +68,8 @@ def find_shortfall(file: soundfile.SoundFile, source: str | EncodedBytes, n_read
     str or None
         What is missing, as the end of a sentence.
     """
-    log = getattr(file, "extra_info", "")
+    log = getattr(file, "extra_info", "")  # text for people, whose wording may change
+    log = log if isinstance(log, str) else ""
     for given, actual in re.findall(r"^ *(?:data|SSND|riff|Data Size) *: (\d+) \(should be (\d+)\)", log, re.MULTILINE):
         if int(given) > int(actual) and int(given) not in _UNKNOWN_LENGTHS:
             return f"its header promises {given} bytes of samples, and {actual} are there"

@@ -123,7 +123,7 @@ def _import_librosa_resample(res_type: str) -> Callable[..., NDArray[np.float32]
         import librosa
 
         if res_type in _PACKAGES:
-            _ = import_module(_PACKAGES[res_type]).resample  # loads it
+            getattr(import_module(_PACKAGES[res_type]), "resample", None)  # completes a lazy import under the lock
         return librosa.resample
 
 
