@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .exceptions import AudioError as AudioError
     from .exceptions import AudioWarning as AudioWarning
     from .exceptions import DownloadError as DownloadError
+    from .exceptions import FeatureDriftWarning as FeatureDriftWarning
     from .exceptions import LeakWarning as LeakWarning
     from .exceptions import ModelError as ModelError
     from .exceptions import ModelWarning as ModelWarning
@@ -47,6 +48,7 @@ _HOMES = {
     "ConvAudioClassifier": "classifiers",
     "DenseAudioClassifier": "classifiers",
     "DownloadError": "exceptions",
+    "FeatureDriftWarning": "exceptions",
     "LeakWarning": "exceptions",
     "LogMelTransformer": "transformers",
     "MFCCMeanTransformer": "transformers",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["AudioError", "AudioWarning", "DownloadError", "LeakWarning", "ModelError", "ModelWarning", "ParameterError"]
+__all__ = [
+    "AudioError",
+    "AudioWarning",
+    "DownloadError",
+    "FeatureDriftWarning",
+    "LeakWarning",
+    "ModelError",
+    "ModelWarning",
+    "ParameterError",
+]
 
 
 class AudioError(ValueError):
@@ -140,6 +149,37 @@ class ModelWarning(UserWarning):
     ...         soundclf.load(f"{folder}/features.skops")
     MFCCMeanTransformer()
     """
+
+
+class FeatureDriftWarning(ModelWarning):
+    """A loaded model whose features are no longer those that it was trained on.
+
+    Other versions of NumPy, SciPy, a resampler, libsndfile or soundclf compute other features of a reference signal
+    than those that were saved with the model.
+
+    Parameters
+    ----------
+    message : str
+        The warning.
+    drift : float, default=nan
+        The largest difference, in standard deviations of the training data, or of the reference signal if the model
+        does not know those.
+
+    Attributes
+    ----------
+    drift : float
+        As given.
+
+    Examples
+    --------
+    >>> from soundclf import FeatureDriftWarning
+    >>> FeatureDriftWarning("The features changed", 0.5).drift
+    0.5
+    """
+
+    def __init__(self, message: str = "", drift: float = float("nan")):
+        super().__init__(message)
+        self.drift = drift
 
 
 class ParameterError(ValueError, TypeError):

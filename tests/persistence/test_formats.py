@@ -56,6 +56,18 @@ def test_a_default_of_an_earlier_format_goes_before_that_of_the_class(tmp_path, 
         assert model.n_mfcc == value
 
 
+def test_a_missing_architecture_key_gets_the_default_of_its_format(monkeypatch):
+    entry = {"soundclf.classifiers.DenseAudioClassifier": {"activation": "gelu"}}
+    monkeypatch.setitem(_migrations._DEFAULTS, 1, entry)
+    for version, activation in ((1, "gelu"), (2, "relu")):
+        model = soundclf.DenseAudioClassifier((3,))
+        model._architecture = model._get_architecture_parameters()
+        del model.activation, model._architecture["activation"]
+        _migrations.fill_parameters([model], version)
+        assert model.activation == model._architecture["activation"] == activation
+        assert model._architecture["hidden_layer_sizes"] == (3,)
+
+
 def test_save_does_not_need_any_library_to_be_installed(tmp_path, monkeypatch):
     version = metadata.version
 

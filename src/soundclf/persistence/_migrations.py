@@ -3,9 +3,9 @@
 A file holds the parameters that its estimators had when it was written. Parameters added since then are filled with
 the default of the version that wrote the file, so that the model predicts as it did.
 
-When a constructor parameter is added
+When a constructor parameter, or a key of a network's architecture, is added
     If its default keeps the behavior from before, nothing has to be done: the default of its class is used. If it does
-    not, add the value that does to ``_DEFAULTS``, under the last format without the parameter.
+    not, raise ``FORMAT`` and add the value that does to ``_DEFAULTS``, under the last format without the parameter.
 When anything else of an estimator's state changes (attributes, names of weights, keys of the architecture)
     Raise ``FORMAT``, add a function to ``_MIGRATIONS`` under the last format with the old state, which turns that state
     into the one of the next format, and write the files of the new format with ``tests/persistence/models``'
@@ -40,7 +40,7 @@ def get_parameter_defaults(estimator: type) -> dict[str, Any]:
 
 
 def fill_parameters(parts: Iterable[Any], version: int) -> None:
-    """Set the parameters that a file lacks, in place.
+    """Set the parameters and the keys of networks' architectures that a file lacks, in place.
 
     Parameters
     ----------
@@ -53,13 +53,24 @@ def fill_parameters(parts: Iterable[Any], version: int) -> None:
         cls = type(part)
         if not isinstance(part, BaseEstimator) or cls.__module__.split(".")[0] not in ("sklearn", "soundclf"):
             continue
-        defaults = get_parameter_defaults(cls)
-        for last in sorted(_DEFAULTS, reverse=True):  # the entry of the earliest format that counts goes last
-            if last >= version:
-                defaults |= _DEFAULTS[last].get(f"{cls.__module__}.{cls.__name__}", {})
+        defaults = get_parameter_defaults(cls) | _get_earlier_defaults(cls, version)
+        state = vars(part)
         for name, default in defaults.items():
-            if name not in vars(part) and default is not inspect.Parameter.empty:
+            if name not in state and default is not inspect.Parameter.empty:
                 setattr(part, name, default)
+        architecture = state.get("_architecture")
+        if isinstance(part, NeuralClassifier) and isinstance(architecture, dict) and architecture:
+            reference = cls(**_get_earlier_defaults(cls, version))
+            state["_architecture"] = reference._get_architecture_parameters() | architecture
+
+
+def _get_earlier_defaults(cls: type, version: int) -> dict[str, Any]:
+    """Return the defaults that differ from those of the class for files of a format."""
+    defaults: dict[str, Any] = {}
+    for last in sorted(_DEFAULTS, reverse=True):  # the entry of the earliest format that applies is used last
+        if last >= version:
+            defaults |= _DEFAULTS[last].get(f"{cls.__module__}.{cls.__name__}", {})
+    return defaults
 
 
 def migrate_parts(parts: Iterable[Any], version: int) -> None:

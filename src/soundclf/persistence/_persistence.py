@@ -1,46 +1,38 @@
-"""Fitted models as files that run no code when they are loaded, and that tell what they hold.
+"""Fitted models as files that run no code when they are loaded, and that describe what they hold.
 
-:func:`save` and :func:`load` go through skops, with a closed list of types, so that a file from a stranger can be
-loaded; :func:`describe` tells what a file says of its model.
+:func:`save` and :func:`load` use skops, with a closed list of types, so that a file from a stranger can be loaded;
+:func:`describe` returns what a file says about its model.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import io
 import json
-import math
 import os
-import platform
-import re
 import stat
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import metadata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 from zipfile import ZIP_STORED, ZipFile
 
-import numpy as np
-from sklearn.base import BaseEstimator
-
 from .._utils.files import write_atomically
 from .._utils.text import format_list
-from .._version import __version__
-from ..exceptions import ModelError, ModelWarning
-from ..transformers import ClipTransformer
-from ._archive import MOST_BYTES, RESET, ModelArchive
-from ._checks import Place, check_model, iterate_parts
-from ._migrations import FORMAT, fill_parameters, migrate_parts
-from ._trusted import CLASSES, FUNCTIONS, UNSOUND
+from ..exceptions import FeatureDriftWarning, ModelError, ModelWarning
+from ._archive import MAX_BYTES, ModelArchive
+from ._checks import check_model
+from ._description import DESCRIPTION, find_other_versions, make_description, read_description
+from ._drift import compute_references, find_drift, read_references
+from ._json import convert_report, shorten
+from ._migrations import fill_parameters, migrate_parts
+from ._nodes import check_archive
+from ._parts import Place, iterate_parts
+from ._trusted import CLASSES, FUNCTIONS, UNSAFE
 
 __all__ = ["describe", "load", "save"]
 
-_DESCRIPTION = "soundclf.json"
 _SUFFIX = ".skops"
-_LIBRARIES = ("keras", "numpy", "scikit-learn", "scipy", "skops", "soundfile", "soxr", "tensorflow")
-_MOST = 1000  # characters of a message, or of a parameter that JSON cannot express
 
 
 def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, trusted: Sequence[Any] = ()) -> None:
@@ -98,18 +90,22 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
         raise ModelError(f"A model file's name ends in {_SUFFIX}, got {str(path)!r}; for other formats use joblib.dump")
     import skops.io
 
-    names = _names(trusted)
-    with _told(f"The model cannot be saved as {str(path)!r}"):
+    names = _get_names(trusted)
+    with _explain_errors(f"The model cannot be saved as {str(path)!r}"):
         check_model(model, arrays=False)
-        description = json.dumps(_described(model, report), default=_plainly, indent=1)
-        draft = io.BytesIO(skops.io.dumps(model))
-        content, _ = _checked(ModelArchive(draft), names, "pass those of your own in trusted=[...], here and to load")
+        references, files = compute_references(model)
+        description = json.dumps(make_description(model, report, references), default=convert_report, indent=1)
+        draft = ModelArchive(io.BytesIO(skops.io.dumps(model)))
+        advice = "pass your own in trusted=[...], here and to load, or use joblib.dump"
+        content, _ = _check_content(draft, names, advice, trees=False)
         with ZipFile(content, "a", ZIP_STORED) as archive:
-            archive.writestr(_DESCRIPTION, description)
-        ModelArchive(content).text(_DESCRIPTION)
+            archive.writestr(DESCRIPTION, description)
+            for name, data in files.items():
+                archive.writestr(name, data)
+        ModelArchive(content).read_json(DESCRIPTION)
     try:
-        with write_atomically(target) as aside:
-            aside.write_bytes(content.getbuffer())
+        with write_atomically(target) as temporary:
+            temporary.write_bytes(content.getbuffer())
     except OSError as error:
         raise OSError(f"The model cannot be written to {str(path)!r} ({error.strerror})") from error
 
@@ -170,27 +166,30 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
     >>> loaded.classes_.tolist()
     ['dog', 'siren']
     """
-    names = _names(trusted)
+    names = _get_names(trusted)
     what = f"The model file {str(path)!r}"
-    with _told(f"{what} cannot be loaded"), _opened(path) as file:
-        size = min(os.fstat(file.fileno()).st_size, MOST_BYTES)
+    with _explain_errors(f"{what} cannot be loaded"), _open_file(path) as file:
+        size = min(os.fstat(file.fileno()).st_size, MAX_BYTES)
         archive = ModelArchive(io.BytesIO(file.read(size + 1)))  # at once, so that what is checked is what is loaded
-        about = _read(archive)
-        others = _other_versions(about)
+        description = read_description(archive)
         advice = "if you know the file's author, pass these classes and functions in trusted=[...]"
-        content, types = _checked(archive, names, advice)
+        content, types = _check_content(archive, names, advice)
+        references = read_references(description, archive)
         del archive
-    if others:
-        text = f"{what} was written with {_short(' and '.join(others))}: it may predict otherwise, or fail"
+    if others := find_other_versions(description):
+        text = f"{what} was written with {shorten(' and '.join(others))}: it may predict otherwise, or fail"
         warnings.warn(text, ModelWarning, stacklevel=2)
     import skops.io
 
-    with _told(f"{what} cannot be loaded"):
+    with _explain_errors(f"{what} cannot be loaded"):
         model = skops.io.load(content, trusted=types)
         parts = [part for _, part in iterate_parts(model)]
-        migrate_parts(parts, about["format"])
-        fill_parameters(parts, about["format"])
+        migrate_parts(parts, description["format"])
+        fill_parameters(parts, description["format"])
         check_model(model, arrays=True, trusted=names)
+        drift = find_drift(model, references)
+    if drift is not None:
+        warnings.warn(FeatureDriftWarning(f"{what} {drift}", drift.size), stacklevel=2)
     return model
 
 
@@ -227,32 +226,29 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     >>> about["audio"]
     [{'sr': 22050, 'duration': None, 'res_type': 'soxr_hq'}]
     """
-    with _told(f"The model file {str(path)!r} cannot be read"), _opened(path) as file:
-        return _read(ModelArchive(file))
+    with _explain_errors(f"The model file {str(path)!r} cannot be read"), _open_file(path) as file:
+        description = read_description(ModelArchive(file))
+        description.pop("references", None)
+        return description
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong into one sentence."""
+def _explain_errors(what: str) -> Iterator[None]:
+    """Raise every error as a ModelError with one sentence."""
     try:
         yield
     except ModelError as error:
-        raise ModelError(f"{what}: {_short(str(error))}") from None
+        raise ModelError(f"{what}: {shorten(str(error))}") from None
     except RecursionError as error:
         raise ModelError(f"{what}: its parts are nested too deeply, or in themselves") from error
     except MemoryError as error:
         raise ModelError(f"{what}: the memory does not suffice") from error
     except Exception as error:  # what the libraries below may raise for any bytes is a long list
-        raise ModelError(f"{what}: {_short(str(error))} ({type(error).__name__})") from error
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _MOST else f"{text[: _MOST - 1]}…"
+        raise ModelError(f"{what}: {shorten(str(error))} ({type(error).__name__})") from error
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def _open_file(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     file = Path(path)
     try:
         mode = file.stat().st_mode
@@ -269,8 +265,8 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         yield opened
 
 
-def _names(trusted: Sequence[Any]) -> set[str]:
-    """Name what the user trusts, as skops does."""
+def _get_names(trusted: Sequence[Any]) -> set[str]:
+    """Return the names of trusted classes and functions, as skops has them."""
     if isinstance(trusted, str) or not isinstance(trusted, Sequence):
         raise ModelError(f"trusted must be a list of classes and functions, got {trusted!r}")
     for item in trusted:
@@ -282,114 +278,22 @@ def _names(trusted: Sequence[Any]) -> set[str]:
     return {f"{item.__module__}.{item.__name__}" for item in trusted}
 
 
-def _checked(archive: ModelArchive, names: set[str], advice: str) -> tuple[io.BytesIO, list[str]]:
-    """Give a copy of an archive that skops may construct, and what it has to trust, or name what it must not."""
+def _check_content(
+    archive: ModelArchive, names: set[str], advice: str, *, trees: bool = True
+) -> tuple[io.BytesIO, list[str]]:
+    """Return a copy of an archive that skops may read, and the types that it has to trust for it."""
     import skops.io
 
-    vetted = archive.vetted()
-    if vetted.unknown:
-        raise ModelError(f"no model file can hold {_where(vetted.unknown, vetted.unknown)}")
-    met = vetted.types.keys()
-    refused = (UNSOUND & met) | (CLASSES & vetted.values)
-    refused |= set(skops.io.get_untrusted_types(data=vetted.archive.getvalue())) - CLASSES - FUNCTIONS
+    checked = check_archive(archive, trees=trees)
+    if checked.unknown:
+        raise ModelError(f"no model file can hold {_list_places(checked.unknown, checked.unknown)}")
+    types = checked.types.keys()
+    refused = (UNSAFE & types) | (CLASSES & checked.values)
+    refused |= set(skops.io.get_untrusted_types(data=checked.archive.getvalue())) - CLASSES - FUNCTIONS
     if refused := refused - names:
-        raise ModelError(f"it holds what is not known to be safe, {_where(refused, vetted.types)}; {advice}")
-    return vetted.archive, sorted((CLASSES | FUNCTIONS | names) & met)  # the whole list would cost time at every node
+        raise ModelError(f"it holds what is not known to be safe, {_list_places(refused, checked.types)}; {advice}")
+    return checked.archive, sorted((CLASSES | FUNCTIONS | names) & types)  # the whole list would take time at each node
 
 
-def _where(names: Any, places: Mapping[str, Place]) -> str:
+def _list_places(names: Iterable[str], places: Mapping[str, Place]) -> str:
     return format_list(sorted(names), show=lambda name: f"{name} ({places[name]})" if name in places else name)
-
-
-# -- what the file tells -----------------------------------------------------------------------------------------------
-
-
-def _described(model: Any, report: Any) -> dict[str, Any]:
-    parts = [model, *model.get_params(deep=True).values()]
-    audio: list[dict[str, Any]] = []
-    for part in parts:
-        if isinstance(part, ClipTransformer):
-            wanted = {name: getattr(part, name) for name in ("sr", "duration", "res_type")}
-            audio += [] if wanted in audio else [wanted]
-    versions = {"soundclf": __version__, "python": platform.python_version()}
-    return {
-        "format": FORMAT,
-        "saved": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "versions": versions | _get_versions(_LIBRARIES),
-        "model": _shown(model),
-        "classes": _classes(model),
-        "audio": audio,
-        "report": report,
-    }
-
-
-def _get_versions(names: Sequence[str]) -> dict[str, str]:
-    """Return the versions of those packages that are installed."""
-    versions = {}
-    for name in names:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
-
-
-def _classes(model: Any) -> Any:
-    classes = getattr(model, "classes_", None)
-    return [_shown(label) for label in classes] if isinstance(classes, np.ndarray) else None
-
-
-def _shown(value: Any) -> Any:
-    """Give a parameter in a form that JSON can express; estimators by class and parameters."""
-    if isinstance(value, BaseEstimator):
-        parameters = {name: _shown(part) for name, part in value.get_params(deep=False).items() if name not in RESET}
-        best = getattr(value, "best_estimator_", None)
-        shown = {"class": f"{type(value).__module__}.{type(value).__name__}", "parameters": parameters}
-        return shown if best is None else {**shown, "best_estimator": _shown(best)}
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    if isinstance(value, list | tuple):
-        return [_shown(item) for item in value]
-    if isinstance(value, dict):
-        return {str(name): _shown(item) for name, item in value.items()}
-    return _short(getattr(value, "__name__", None) or repr(value))
-
-
-def _plainly(value: Any) -> Any:
-    """Give what JSON cannot express of a report in another form."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    raise ModelError(f"the report holds {type(value).__name__}, which JSON cannot express")
-
-
-def _read(archive: ModelArchive) -> dict[str, Any]:
-    told = archive.text(_DESCRIPTION)
-    kinds: dict[str, type | tuple[type, ...]] = {
-        "format": int,
-        "saved": str,
-        "versions": dict,
-        "model": dict,
-        "classes": (list, type(None)),
-        "audio": list,
-    }
-    if not isinstance(told, dict) or not all(isinstance(told.get(name), kind) for name, kind in kinds.items()):
-        raise ModelError(f"its {_DESCRIPTION} does not describe a model")
-    if told["format"] > FORMAT:
-        version = told["versions"].get("soundclf")
-        raise ModelError(f"it was written by soundclf {version}, in a format that soundclf {__version__} does not know")
-    return {"report": None, **told}
-
-
-def _other_versions(told: Mapping[str, Any]) -> list[str]:
-    """Name versions that a file was written with and that differ from those here in a way that matters."""
-    versions = told["versions"]
-    others = []
-    if versions.get("scikit-learn") != (here := metadata.version("scikit-learn")):
-        others.append(f"scikit-learn {versions.get('scikit-learn')}, here is {here}")
-    if _numbers(versions.get("soundclf")) > _numbers(__version__):
-        others.append(f"soundclf {versions.get('soundclf')}, here is {__version__}")
-    return others
-
-
-def _numbers(version: Any) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d{1,9}", str(version))[:3])

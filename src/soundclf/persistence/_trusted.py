@@ -5,7 +5,7 @@ What skops trusts by itself are scikit-learn's estimators, NumPy's types and uni
 
 from __future__ import annotations
 
-__all__ = ["CLASSES", "FUNCTIONS", "UNSOUND"]
+__all__ = ["CLASSES", "FUNCTIONS", "UNSAFE"]
 
 
 def _named(table: dict[str, str]) -> frozenset[str]:
@@ -47,7 +47,7 @@ FUNCTIONS = _named(
 )
 
 # Trusted by skops, but their compiled code reads or writes wherever the arrays of a file make it.
-UNSOUND = _named(
+UNSAFE = _named(
     {
         "sklearn.cluster._birch": "Birch",
         "sklearn.cluster._bisect_k_means": "BisectingKMeans",
