@@ -1,4 +1,4 @@
-"""The sentences that users read."""
+"""Error messages."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_allowed_values_pass(change):
         ({"on": 1}, "The 'on' parameter of Thing must be True or False, got 1 (int)."),
     ],
 )
-def test_each_bad_value_has_its_sentence(change, sentence):
+def test_each_bad_value_has_its_message(change, sentence):
     with pytest.raises(ParameterError) as caught:
         check_params("Thing", GOOD | change, TABLE)
     assert str(caught.value) == sentence

@@ -311,7 +311,7 @@ def test_samples_alone_are_at_the_rate_asked_for(n, kind):
     assert_same(load_clip(y, sr=8000, res_type="kaiser_best"), y.astype(np.float32))
 
 
-def test_what_is_returned_is_no_view_of_what_was_given():
+def test_results_do_not_share_memory_with_the_input():
     y = noise(1000)
     before = y.copy()
     for clip in (y, (y, 22050), (y[None], 22050)):
@@ -551,7 +551,7 @@ def test_mp3_with_tags_before_and_after():
     assert_same(load_clip(cover + encoded + b"TAG" + bytes(125)), expected)
 
 
-def test_mp3_without_a_count_of_its_frames_is_read_as_far_as_it_goes():
+def test_mp3_without_a_frame_count_is_read_to_its_end():
     encoded = mp3()
     at = encoded.find(b"Xing")
     assert at > 0
@@ -605,7 +605,7 @@ def test_a_file_that_is_cut_off_is_refused(container, subtype, as_path, tmp_path
 
 
 @pytest.mark.parametrize(("container", "last"), [("MP3", 1), ("CAF", 6)])
-def test_a_cut_that_cannot_be_told_gives_the_samples_that_are_there(container, last):
+def test_undetectable_truncation_returns_the_remaining_samples(container, last):
     encoded = encode(noise(70_001, 2), RATE, container)
     y, whole = load_clip(encoded[:-last], sr=RATE), load_clip(encoded, sr=RATE)
     assert len(whole) - 1152 <= len(y) < len(whole)
@@ -727,7 +727,10 @@ BAD_FILES = {
     "no rate": (wav(rate=0), UNOPENED.format("WAV")),
     "negative rate": (wav(rate=2**31), UNOPENED.format("WAV")),
     "rate of 1 Hz": (wav(rate=1), "its sampling rate of 1 Hz is too far from the requested 22050 Hz to be resampled"),
-    "rate of 2 GHz": (wav(rate=2**31 - 1), r"its sampling rate of 2.14748e\+09 Hz is too far from the 22050 Hz .*"),
+    "rate of 2 GHz": (
+        wav(rate=2**31 - 1),
+        r"its sampling rate of 2.14748e\+09 Hz is too far from the requested 22050 Hz .*",
+    ),
     "4 GB promised": (
         wav(data_size=0xFFFFFFF0),
         "it is truncated: its header promises 4294967280 bytes of samples, and 200 are there",
@@ -785,12 +788,12 @@ BAD_ARRAYS = {
     "negative rate": ((np.zeros(9), -8000), "its sampling rate is -8000, which is not a number of Hz above 0"),
     "rate NaN": ((np.zeros(9), np.nan), "its sampling rate is nan, which is not a number of Hz above 0"),
     "rate infinite": ((np.zeros(9), np.inf), "its sampling rate is inf, which is not a number of Hz above 0"),
-    "rate absurd": ((np.zeros(9), 1e300), r"its sampling rate of 1e\+300 Hz is too far from the 22050 Hz .*"),
+    "rate absurd": ((np.zeros(9), 1e300), r"its sampling rate of 1e\+300 Hz is too far from the requested 22050 Hz .*"),
 }
 
 
 @pytest.mark.parametrize("case", [*BAD_FILES, *(f"array: {name}" for name in BAD_ARRAYS)])
-def test_a_clip_that_cannot_be_used_has_a_sentence_of_its_own(case, tmp_path):
+def test_each_unusable_clip_has_its_own_message(case, tmp_path):
     clip, reason = BAD_ARRAYS[case.removeprefix("array: ")] if case.startswith("array: ") else BAD_FILES[case]
     if case in ("FIFO", "device", "open device") and sys.platform == "win32":
         pytest.skip("there are none here")
@@ -912,7 +915,7 @@ NO_CLIPS = {
 
 
 @pytest.mark.parametrize("case", NO_CLIPS)
-def test_what_is_no_clip_is_a_type_error_that_lists_what_is(case):
+def test_other_types_raise_a_type_error_that_lists_the_forms_of_a_clip(case):
     clip, message = NO_CLIPS[case]
     for call in (load_clip, lambda clip: next(stream_clip(clip))):
         with pytest.raises(TypeError) as caught:

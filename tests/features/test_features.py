@@ -107,7 +107,7 @@ def test_equals_librosa_in_the_usual_setting(kind, level):
 
 @pytest.mark.parametrize("limits", [{"fmin": 5500}, {"fmax": 2000}, {"fmin": 2000, "fmax": 5000}], ids=str)
 @pytest.mark.parametrize("frequency", [0, 300, 8000])
-def test_what_is_loud_outside_the_bands_leaves_no_trace_in_them(frequency, limits):
+def test_loud_components_outside_the_bands_do_not_leak_into_them(frequency, limits):
     y = np.hanning(SR) ** 2 * np.cos(2 * np.pi * frequency * np.arange(SR) / SR)
     y = (1e4 * y).astype(np.float32)  # far above 1e-10, where librosa cuts off
     expected = mean_by_librosa(y, sr=SR, n_mfcc=40, **limits)
@@ -124,15 +124,15 @@ def test_the_range_of_80_db_is_that_of_the_whole_sound():
 @settings(max_examples=150, deadline=None)
 @given(parameters=filter_parameters())
 def test_filters_equal_librosas_and_warn_as_they_do(parameters):
-    with warnings.catch_warnings(record=True) as ours:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         filters = mel_filters(**parameters)
-    with warnings.catch_warnings(record=True) as theirs:
+    with warnings.catch_warnings(record=True) as expected_warnings:
         warnings.simplefilter("always")
         expected = librosa.filters.mel(**parameters)
     assert filters.dtype == np.float32
     np.testing.assert_allclose(filters, expected, rtol=1e-6, atol=1e-12)
-    assert len(ours) == len(theirs)
+    assert len(caught) == len(expected_warnings)
 
 
 # -- analytic truths ---------------------------------------------------------------------------------------------------
@@ -302,7 +302,7 @@ def test_a_short_sound_causes_no_warning(n, kind):
     np.testing.assert_allclose(mean, mean_by_librosa(y, sr=SR, n_mfcc=40), atol=1e-3)
 
 
-def test_empty_bands_are_warned_of_at_every_call_where_it_is_made():
+def test_every_call_warns_about_empty_bands_at_the_line_of_the_call():
     calls = [
         lambda: mel_filters(**EMPTY_BANDS),
         lambda: mfcc_mean(noise(100), **EMPTY_BANDS),
@@ -317,7 +317,7 @@ def test_empty_bands_are_warned_of_at_every_call_where_it_is_made():
         assert caught[0].filename == __file__
 
 
-def test_a_collection_is_warned_of_once_by_pythons_default():
+def test_a_collection_causes_one_warning_by_default():
     transformer = MFCCMeanTransformer(n_mfcc=20, n_fft=64, n_mels=64)
     for work in (
         lambda: [mfcc_mean(noise(100), **EMPTY_BANDS) for _ in range(5)],
@@ -343,7 +343,7 @@ def test_filters_are_the_callers_to_change():
     )
 
 
-# -- what is refused ---------------------------------------------------------------------------------------------------
+# -- invalid input -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -385,7 +385,7 @@ def test_samples_that_are_not_finite(bad, at):
     ],
     ids=["2-D", "0-D", "integers", "complex", "list", "block of integers", "path", "None", "int"],
 )
-def test_what_are_no_samples(y, given_as):
+def test_invalid_samples(y, given_as):
     with pytest.raises(ParameterError) as caught:
         mfcc_mean(y)
     assert str(caught.value) == (

@@ -96,7 +96,7 @@ def test_names_without_an_order_or_for_one_reading_are_refused(sounds, descripto
         MFCCStatisticsTransformer(descriptors=descriptors).transform(sounds[:1])
 
 
-def test_names_tell_the_columns(sounds):
+def test_feature_names(sounds):
     transformer = MFCCStatisticsTransformer(
         n_mfcc=3, deltas=1, descriptors=["contrast", "rolloff"], statistics=["std", "min"]
     )
@@ -117,7 +117,7 @@ def test_short_sounds_have_differences_too():
     np.testing.assert_allclose(row[4:], librosa.feature.delta(padded).max(axis=1), atol=1e-3)
 
 
-def test_what_never_changes_has_no_skewness_nor_kurtosis():
+def test_constant_series_have_zero_skewness_and_kurtosis():
     row = mfcc_statistics(np.zeros(SR), sr=SR, n_mfcc=4, descriptors=["log_mel", "contrast", "centroid"])
     assert np.isfinite(row).all()
     silence = MFCCStatisticsTransformer(n_mfcc=4, statistics=["skewness", "kurtosis"]).transform([np.zeros(SR)])
@@ -158,7 +158,7 @@ def test_long_clips_are_cut(sounds):
 
 
 @pytest.mark.parametrize("transformer", TRANSFORMERS, ids=lambda t: type(t).__name__)
-class TestWhatTransformersShare:
+class TestAllTransformers:
     def test_forms_of_a_clip_are_equal(self, transformer, sounds, tmp_path):
         path = tmp_path / "a.wav"
         soundfile.write(path, sounds[0], SR, subtype="FLOAT")
@@ -181,7 +181,7 @@ class TestWhatTransformersShare:
             expected = clone(other).set_params(memory=None).transform(sounds)
             np.testing.assert_array_equal(other.transform(sounds), expected)
 
-    def test_bad_clips_are_told_of_or_become_nan(self, transformer, sounds, tmp_path):
+    def test_bad_clips_raise_or_become_nan(self, transformer, sounds, tmp_path):
         (tmp_path / "bad.wav").write_bytes(b"RIFF")
         clips = [sounds[0], str(tmp_path / "bad.wav"), np.zeros(0)]
         with pytest.raises(AudioError, match=r"^Clip 1, .*bad\.wav"):
@@ -193,7 +193,7 @@ class TestWhatTransformersShare:
     def test_names_are_as_many_as_features(self, transformer, sounds):
         assert len(set(transformer.get_feature_names_out())) == transformer.transform(sounds[:1])[0].size
 
-    def test_nothing_is_warned_of(self, transformer, sounds):
+    def test_no_warnings(self, transformer, sounds):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             transformer.transform(sounds)
