@@ -98,6 +98,7 @@ def interrupted(folder, X, y, epoch, **parameters):
 # -- going on ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process as POSIX does")
 @pytest.mark.parametrize("parameters", [VALIDATED | {"epochs": 200, "patience": 200}, {"epochs": 200, "dropout": 0.5}])
 def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(blobs, tmp_path, capsys, parameters):
@@ -414,6 +415,7 @@ def test_partial_fit_keeps_nothing(blobs, tmp_path):
     assert entries(tmp_path) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a process' files are Unix's")
 def test_a_full_disk_costs_the_checkpoint_only(blobs, tmp_path):
     code = f"""

@@ -143,6 +143,7 @@ def test_many_validation_rows_are_judged_as_few_are():
     assert clf.history_["val_loss"] == pytest.approx([losses.mean()], rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no resource module here")
 def test_validation_rows_take_little_more_memory_than_they_are():
     code = """

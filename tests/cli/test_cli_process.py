@@ -92,6 +92,7 @@ def test_demo_interrupted_by_a_terminal(tmp_path):
     assert process.wait(timeout=100) == 130
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
 def test_predict_interrupted(model, sounds, tmp_path, number, code):
     # 400 lines do not fit into a pipe, so the process is still running when the signal is sent.

@@ -946,6 +946,7 @@ def test_a_damaged_file_is_refused_or_loaded_and_nothing_else(data, saved, path)
         assert hasattr(soundclf.load(path), "get_params")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x", "x" * 10**7], ids=["short", "long"])
 def test_memory_stays_in_bounds_for_many_nodes(name, path):
     """In a process of its own, whose memory is limited to half a gigabyte more."""
@@ -962,6 +963,7 @@ print(len(getattr(soundclf.load(sys.argv[1]), sys.argv[2][0] * int(sys.argv[2][1
     assert run.stdout == "100000\n", run.stderr
 
 
+@pytest.mark.slow
 def test_hostile_trees_would_kill_the_process(rows, path):
     """That what is refused above is worth refusing: scikit-learn itself takes such a tree."""
     code = """

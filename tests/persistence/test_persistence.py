@@ -608,6 +608,7 @@ except OSError as error:
     assert soundclf.load(path).C == 3.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_save_that_is_stopped_leaves_the_old_file(stop, path):
     soundclf.save(LogisticRegression(C=3.0), path)

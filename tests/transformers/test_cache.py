@@ -241,6 +241,7 @@ def test_clips_spread_over_processes(tone_files, tmp_path):
     assert n_kept(tmp_path) == len(tone_files)
 
 
+@pytest.mark.slow
 def test_many_processes_that_open_a_new_cache_at_once(tone_files, tmp_path):
     code = (
         "import sys, time, warnings; from soundclf import MFCCMeanTransformer; warnings.simplefilter('error')\n"
@@ -268,6 +269,7 @@ def test_many_processes_that_open_a_new_cache_at_once(tone_files, tmp_path):
     assert n_kept(tmp_path) == len(tone_files)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process as POSIX does")
 def test_a_process_killed_while_it_writes_leaves_nothing_corrupt(tmp_path):
     rng = np.random.default_rng(0)
