@@ -1,7 +1,8 @@
 """Cross-validation that keeps recordings whole, leaks, metrics and reports."""
 
 from .._utils.modules import set_public_module
-from ._cross_validation import compare, cross_validate_clips
+from ._comparison import compare
+from ._cross_validation import cross_validate_clips
 from ._leaks import find_duplicates, find_leaks
 from ._results import Comparison, Evaluation
 

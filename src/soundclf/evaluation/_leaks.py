@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.metadata_routing import get_routing_for_object
 
 from .._utils.parallel import run_parallel
 from .._utils.text import format_list
@@ -16,8 +15,9 @@ from .._utils.validation import check_groups
 from ..audio import Fingerprint, open_mono
 from ..exceptions import AudioError, LeakWarning
 from ..transformers import detect_input_kind
+from ._splits import check_splits, generate_splits, take_rows
 
-__all__ = ["check_splits", "find_duplicates", "find_leaks", "generate_splits", "take_rows", "warn_leaks"]
+__all__ = ["compute_fingerprint", "find_duplicates", "find_leaks", "group_equal", "list_clips", "warn_leaks"]
 
 _MENTIONED = 0.05  # share of test clips up to which leaks of a data set's own folds are mentioned, and not warned of
 
@@ -56,39 +56,6 @@ def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
     return np.unique(np.concatenate([groups[:0], *leaks]))
 
 
-def check_splits(splits: Any, name: str) -> Any:
-    """Return a splitter, or a list of pairs of positions, as it was passed by that name; refuse what is neither."""
-    if isinstance(splits, type):
-        raise ValueError(f"{name} is a class, where a splitter is expected: {splits.__name__}(...)")
-    if hasattr(splits, "split") and not isinstance(splits, str):
-        return splits
-    pairs = list(splits) if isinstance(splits, Iterable) and not isinstance(splits, str) else [splits]
-    for pair in pairs:
-        if not isinstance(pair, Sequence | np.ndarray) or isinstance(pair, str) or len(pair) != 2:
-            raise ValueError(
-                f"{name} must be a splitter or (train, test) pairs of positions, got {type(splits).__name__}; folds "
-                "told clip by clip become a splitter by sklearn.model_selection.PredefinedSplit(folds)"
-            )
-    return pairs
-
-
-def generate_splits(splitter: Any, y: np.ndarray | None, groups: np.ndarray | None) -> Iterable[tuple[Any, Any]]:
-    """Split, passing groups only to those that ask for them; the others would warn."""
-    known = y if groups is None else groups
-    rows = np.zeros(0 if known is None else len(known))
-    asks = get_routing_for_object(splitter).consumes("split", ["groups"])
-    wanted = asks or not hasattr(splitter, "get_metadata_routing")  # one that is not scikit-learn's cannot say so
-    pairs: Iterable[tuple[Any, Any]] = splitter.split(rows, y, groups if wanted else None)
-    return pairs
-
-
-def take_rows(values: np.ndarray, part: Any) -> np.ndarray:
-    """Return the rows at positions or under a mask; an empty list is no array of integers."""
-    part = np.asarray(part)
-    taken: np.ndarray = values[part if part.size else part.astype(int)]
-    return taken
-
-
 def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
     """Find identical audio under different names.
 
@@ -124,12 +91,19 @@ def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
             fingerprints[position] = fingerprint
         return True
 
-    if getattr(X, "ndim", 1) == 2 or (len(X) and detect_input_kind(X) == "samples"):
+    clips = list_clips(X)
+    if clips is None:
         run_parallel(_compute_row_key, list(np.asarray(X)), save_fingerprint, n_jobs)
     else:
-        clips = list(X if isinstance(X, list | tuple) else np.asarray(X))
-        run_parallel(_compute_fingerprint, clips, save_fingerprint, n_jobs)
+        run_parallel(compute_fingerprint, clips, save_fingerprint, n_jobs)
     return group_equal(fingerprints)
+
+
+def list_clips(X: Any) -> list[Any] | None:
+    """Return X as a list of clips; None if it is rows of numbers."""
+    if getattr(X, "ndim", 1) == 2 or (len(X) and detect_input_kind(X) == "samples"):
+        return None
+    return list(X if isinstance(X, list | tuple) else np.asarray(X))
 
 
 def group_equal(fingerprints: Mapping[int, bytes]) -> list[list[int]]:
@@ -144,11 +118,14 @@ def _compute_row_key(position: int, row: np.ndarray) -> bytes:
     return repr(row.tolist()).encode() if row.dtype.hasobject else row.tobytes()
 
 
-def _compute_fingerprint(position: int, clip: Any) -> bytes | None:
-    """Compute the fingerprint of a clip; None if it cannot be decoded or is silent."""
+def compute_fingerprint(position: int, clip: Any, sr: float = 22050) -> bytes | None:
+    """Compute the fingerprint of a clip; None if it cannot be decoded or is silent.
+
+    ``sr`` is the rate of an array that comes without one.
+    """
     fingerprint = Fingerprint()
     try:
-        with open_mono(clip) as (rate, blocks):
+        with open_mono(clip, sr=sr) as (rate, blocks):
             for block in blocks:
                 fingerprint.update(block)
     except AudioError:
@@ -166,7 +143,7 @@ def warn_leaks(
     *,
     own: bool,
 ) -> None:
-    """Name the leaks of splits; those of a data set's own folds only if they touch many clips."""
+    """Warn of the leaks of splits; of those of a data set's own folds only if they touch many clips."""
     doubled = [position for positions in duplicates for position in positions]
     touched = [np.isin(test, doubled) for _, test in splits]
     if groups is not None:
@@ -176,18 +153,18 @@ def warn_leaks(
     share = np.concatenate(touched).mean()
     if not (len(leaks) or duplicates) or (own and share < _MENTIONED):
         return
-    told, advice = [], "give identical sounds one group, or keep one of them"
+    parts, advice = [], "give identical sounds one group, or keep one of them"
     if len(leaks):
         have = "recording has" if len(leaks) == 1 else "recordings have"
-        told.append(f"{len(leaks)} {have} clips on both sides, which touches {share:.0%} of the test clips")
+        parts.append(f"{len(leaks)} {have} clips on both sides, which touches {share:.0%} of the test clips")
         advice = "use the data set's folds, or cv=None"
     if duplicates:
         are = "sound is" if len(duplicates) == 1 else "sounds are"
-        told.append(
+        parts.append(
             f"{len(duplicates)} {are} on both sides under different names, such as clips {format_list(duplicates[0])}"
         )
     warnings.warn(
-        f"This split leaks: {'; and '.join(told)}. What it measures is how well known recordings are recognized; "
+        f"This split leaks: {'; and '.join(parts)}. What it measures is how well known recordings are recognized; "
         f"{advice}",
         LeakWarning,
         stacklevel=4,

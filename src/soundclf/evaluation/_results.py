@@ -52,7 +52,7 @@ class Evaluation:
     n_train, n_test : ndarray of shape (n_splits,), int
         Clips on either side.
     fit_time, predict_time : ndarray of shape (n_splits,)
-        Seconds; those of the first split hold the extraction of most clips.
+        Seconds. The features of audio clips are extracted before the first fit and not included.
     n_recordings : int or None
         Recordings among the test clips; None if the data set tells of none.
     leaks : ndarray of shape (n_leaks,)

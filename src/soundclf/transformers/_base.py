@@ -20,11 +20,12 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 from .._utils.parallel import run_parallel
 from .._utils.progress import show_progress
 from .._utils.validation import BOOLEAN, N_JOBS, NONE, Rule, check_params, integer_in, one_of, real_in
-from ..audio import RES_TYPES, check_res_type, get_versions, stream_clip
+from ..audio import RES_TYPES, check_res_type, get_versions
 from ..exceptions import AudioError, AudioWarning
 from ._cache import MEMORY_RULES, FeatureCache, get_cache_directory
+from ._extraction import extract_clip
 
-__all__ = ["ClipTransformer", "detect_input_kind"]
+__all__ = ["ClipTransformer", "detect_input_kind", "open_extractor"]
 
 _LISTED = 20  # bad clips that a warning names
 _ROW_INDEPENDENT = ("on_error", "memory", "n_jobs", "verbose")  # parameters that do not change a row
@@ -165,12 +166,12 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
             )
         return rows
 
-    def _extract(self) -> AbstractContextManager[Callable[[Any], NDArray[np.float32]]]:
+    def _extract(self) -> AbstractContextManager[Callable[..., NDArray[np.float32]]]:
         """Return the function from a clip to its row, for as long as it is needed."""
         duration = None if self.duration is None else float(self.duration)
         loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
         extractor = self._make_extractor()
-        extract = partial(_extract_clip, extractor, loading)
+        extract = partial(extract_clip, extractor, loading)
         folder = get_cache_directory(self.memory)
         if folder is None:
             return nullcontext(extract)
@@ -245,8 +246,13 @@ def _normalize_parameter(value: Any) -> Any:
     return [str(item) for item in value] if isinstance(value, Iterable) else float(value)
 
 
-def _extract_clip(extractor: partial[NDArray[np.float32]], loading: dict[str, Any], clip: Any) -> NDArray[np.float32]:
-    return extractor(stream_clip(clip, **loading))
+def open_extractor(transformer: ClipTransformer) -> AbstractContextManager[Callable[..., NDArray[np.float32]]]:
+    """Return the function from a clip to its row, as long as it is open; it saves rows where the transformer does.
+
+    With a second argument, as described for :func:`extract_clip`, a row that is not saved yet brings a fingerprint.
+    """
+    transformer._check_parameters()
+    return transformer._extract()
 
 
 def _compute_row(

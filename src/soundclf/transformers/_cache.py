@@ -24,8 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._utils.validation import DIRECTORY, NONE, Rule
-from ..audio import check_path, read_file_object
+from ..audio import read_file_object
 from ..exceptions import AudioError
+from ._digests import compute_digest, get_file_version
+from ._extraction import SaveFingerprint
 
 __all__ = ["MEMORY_RULES", "FeatureCache", "get_cache_directory"]
 
@@ -68,10 +70,14 @@ class FeatureCache:
     are computed without it. When a cache is closed and its file holds more than 4 GiB, the rows that have been unused
     for longest are deleted until 3 GiB remain. Use is noted once a day. The file does not shrink; its space is reused.
 
+    A clip is known by a digest of its content. Those of files are remembered by the rule of :class:`FileDigests`: for
+    the same absolute path, while modification time, change time, size and inode are the same. A row is saved only if
+    these did not change while the clip was looked up and extracted.
+
     Parameters
     ----------
     extract : callable
-        From a clip to its row.
+        ``extract(clip, save_fingerprint)``, as :func:`extract_clip`: from a clip to its row.
     settings : mapping
         All that a row depends on beside its clip. soundclf's version does not belong here: a release must not orphan
         rows whose numbers it does not change.
@@ -88,7 +94,7 @@ class FeatureCache:
 
     def __init__(
         self,
-        extract: Callable[[Any], NDArray[np.float32]],
+        extract: Callable[..., NDArray[np.float32]],
         settings: Mapping[str, Any],
         shape: tuple[int, ...],
         folder: Path,
@@ -163,25 +169,25 @@ class FeatureCache:
                 stacklevel=2,
             )
 
-    def __call__(self, clip: Any) -> NDArray[np.float32]:
-        """Return the saved row of a clip, or compute and save it."""
-        before = _get_file_version(clip)
+    def __call__(self, clip: Any, save_fingerprint: SaveFingerprint | None = None) -> NDArray[np.float32]:
+        """Return the saved row of a clip, or compute and save it; only then is its fingerprint saved, too."""
+        before = get_file_version(clip)
         source = _read_clip(clip)
-        digest = _compute_digest(source)
+        digest = compute_digest(source)
         if digest is None:  # it is no usable clip; let the extraction say why
-            return self._extract(clip)
+            return self._extract(clip, save_fingerprint)
         key = hashlib.sha256(digest + self._settings).digest()
         with _clip_locks[int.from_bytes(key[:4], "little") % len(_clip_locks)]:
             row = self._load_row(key)
             if row is None:
-                row = self._extract_row(clip, source)
-                if _get_file_version(clip) == before:  # else it may not be the content that was looked at
+                row = self._extract_row(clip, source, save_fingerprint)
+                if get_file_version(clip) == before:  # else it may not be the content that was looked at
                     self._save_row(key, row)
             return row
 
-    def _extract_row(self, clip: Any, source: Any) -> NDArray[np.float32]:
+    def _extract_row(self, clip: Any, source: Any, save_fingerprint: SaveFingerprint | None) -> NDArray[np.float32]:
         try:
-            return self._extract(source)
+            return self._extract(source, save_fingerprint)
         except AudioError:
             if source is clip:
                 raise
@@ -241,43 +247,3 @@ def _read_clip(clip: Any) -> Any:
 
 def _checksum(key: bytes, row: bytes) -> bytes:
     return hashlib.blake2b(row, digest_size=_CHECK, key=key).digest()
-
-
-def _get_file_version(clip: Any) -> tuple[int, ...] | None:
-    """Return modification and change times, size and inode of a file."""
-    if not isinstance(clip, str | os.PathLike):
-        return None
-    try:
-        status = Path(clip).stat()
-    except (OSError, ValueError):
-        return None
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
-
-
-def _compute_digest(clip: Any) -> bytes | None:
-    """Compute a digest of the content of a clip in any form; None if it is no usable clip."""
-    try:
-        if isinstance(clip, str | os.PathLike):
-            # libsndfile goes by a file's suffix where its content does not tell the format.
-            path = Path(check_path(clip))
-            if path.suffix.lower() == ".sd2":  # whose sampling rate is in another file
-                return None
-            with path.open("rb") as file:
-                return b"file" + path.suffix.lower().encode() + hashlib.file_digest(file, "sha256").digest()
-        if isinstance(clip, np.ndarray):
-            return _compute_sample_digest(clip)
-        if isinstance(clip, tuple):
-            samples, rate = clip
-            return _compute_sample_digest(np.asarray(samples)) + repr(float(rate)).encode()
-        if isinstance(clip, np.bytes_) or not isinstance(clip, bytes | bytearray | memoryview):
-            return None
-        return b"file" + hashlib.sha256(clip).digest()
-    except (AudioError, AttributeError, BufferError, OSError, OverflowError, TypeError, ValueError):
-        return None
-
-
-def _compute_sample_digest(samples: np.ndarray) -> bytes:
-    if samples.dtype.kind != "f":
-        raise TypeError("samples are floats")
-    form = f"samples{samples.dtype.str}{samples.shape}".encode()
-    return form + hashlib.sha256(np.ascontiguousarray(samples).data).digest()
