@@ -319,6 +319,23 @@ def test_names_that_are_not_valid_utf_8(tmp_path):
     assert sounds.frame["path"].tolist() == sounds.data.tolist() == [str(tmp_path / "cat" / name)]
 
 
+@pytest.mark.parametrize(
+    "error", [UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates"), ValueError(), TypeError()]
+)
+def test_text_that_the_strings_of_pandas_refuse_is_stored_as_objects(folder, monkeypatch, error):
+    make = pd.DataFrame
+
+    def refuse(columns, dtype=None):
+        if dtype is None:
+            raise error
+        return make(columns, dtype=dtype)
+
+    monkeypatch.setattr(pd, "DataFrame", refuse)
+    sounds = load_audio_folder(folder)
+    assert sounds.frame["path"].dtype == object
+    assert sounds.frame["path"].tolist() == sounds.data.tolist()
+
+
 @pytest.fixture
 def with_bad_ones(tone_files, tmp_path):
     """Two good files, one that is cut, one that is text and one that is empty."""
@@ -588,8 +605,16 @@ def test_a_damaged_parquet_file_is_reported(tmp_path):
 def test_parquet_without_pandas_is_reported(tmp_path):
     done = without_pandas(f"load_audio_table({str(fill(tmp_path, 't.parquet') / 't.parquet')!r})")
     assert re.search(
-        r"ImportError: The table '.*' is a Parquet file, which pandas and pyarrow are needed for", done.stderr
+        r"ImportError: Reading the table '.*t.parquet' needs the package pandas: "
+        r'pip install "soundclf\[parquet\]"\n$',
+        done.stderr,
     )
+
+
+def test_parquet_without_pyarrow_is_reported(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ImportError, match=r"needs the package pyarrow: pip install \"soundclf\[parquet\]\"$"):
+        load_audio_table(fill(tmp_path, "t.parquet") / "t.parquet")
 
 
 @pytest.mark.parametrize(
@@ -763,6 +788,7 @@ OFFICIAL = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_real_urbansound8k_in_full(real_data):
     sounds = load_us8k(real_data / "UrbanSound8K", missing="keep")
     check_form(sounds, 8732, fold="i")
@@ -775,6 +801,7 @@ def test_the_real_urbansound8k_in_full(real_data):
         assert re.search(rf"^{name} .* {number}$", sounds.DESCR, flags=re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_real_urbansound8k_as_it_is_here(real_data):
     with pytest.warns(
         AudioWarning, match=r"^8,717 of 8,732 files of UrbanSound8K do not exist: row .* and 8,712 more\."
@@ -789,6 +816,7 @@ def test_the_real_urbansound8k_as_it_is_here(real_data):
         assert sounds.target[sounds.data == path] == name
 
 
+@pytest.mark.slow
 def test_the_real_esc10(real_data):
     sounds = load_esc50(real_data / "esc10", subset="esc10", missing="raise")
     check_form(sounds, 400, fold="i")

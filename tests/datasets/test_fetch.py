@@ -139,8 +139,8 @@ def fetch_good(fetch, server, home, pack=tarred, **parameters):
 # -- what arrives ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fetch", INSIDE)
-@pytest.mark.parametrize("pack", [tarred, zipped])
+@pytest.mark.parametrize("fetch", INSIDE, ids=NAMES.values())
+@pytest.mark.parametrize("pack", [tarred, zipped], ids=["tar.gz", "zip"])
 def test_a_data_set_is_there_and_complete_and_fetched_once(server, tmp_path, fetch, pack):
     sounds = fetch_good(fetch, server, tmp_path, pack)
     home = tmp_path / NAMES[fetch]
@@ -168,7 +168,9 @@ def test_labels_groups_and_folds_come_along(server, tmp_path):
     ids=["alone", "hidden files", "a zip made on a Mac"],
 )
 @pytest.mark.parametrize(
-    "pack", [tarred, zipped, lambda files: tarred(files, "w"), lambda files: tarred(files, "w:xz")]
+    "pack",
+    [tarred, zipped, lambda files: tarred(files, "w"), lambda files: tarred(files, "w:xz")],
+    ids=["tar.gz", "zip", "tar", "tar.xz"],
 )
 def test_archives_of_every_kind(server, tmp_path, pack, around):
     content = pack({**around, **FSDD})
@@ -218,6 +220,28 @@ def test_the_logger_of_pooch_is_unchanged_and_silent(server, tmp_path, caplog):
     assert caplog.records == []
 
 
+def test_a_downloader_gets_an_owner(server, tmp_path, monkeypatch):
+    import pooch
+
+    class Downloader(pooch.HTTPDownloader):
+        def __call__(self, url, output_file, pooch, **others):
+            assert pooch.get_url  # as a release of pooch may do
+            return super().__call__(url, output_file, pooch, **others)
+
+    monkeypatch.setattr("pooch.HTTPDownloader", Downloader)
+    assert len(fetch_good(fetch_fsdd, server, tmp_path).data) == 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("refused",), (3, None)], ids=["nothing", "text", "others"])
+def test_a_failure_is_described_wherever_its_cause_is_stored(monkeypatch, arguments):
+    import requests
+
+    from soundclf.datasets._fetch import _describe_error
+
+    monkeypatch.setitem(sys.modules, "urllib3", None)  # a release of requests may do without it
+    assert _describe_error(requests.exceptions.ConnectionError(*arguments)) == "the server cannot be reached"
+
+
 def test_a_cut_connection_is_tried_again(server, tmp_path):
     content = tarred(FSDD)
     url = server.url(Cut(content, len(content) // 2), content)
@@ -226,6 +250,7 @@ def test_a_cut_connection_is_tried_again(server, tmp_path):
     assert server.replies[url.removeprefix(f"http://127.0.0.1:{server.server_port}")] == [content]
 
 
+@pytest.mark.slow
 def test_processes_that_fetch_at_once_end_with_one_data_set(server, tmp_path):
     content = tarred(FSDD)
     both = threading.Barrier(2)
@@ -334,6 +359,7 @@ def test_a_failed_download_says_why_and_leaves_nothing(failures, case, sentence)
     assert left == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_reported_and_cleaned_up(server, tmp_path):
     pytest.importorskip("resource")
     content = zipped(FSDD)
@@ -475,7 +501,7 @@ def test_an_incomplete_archive_is_not_kept(server, tmp_path, fetch, gone, reason
 # -- parameters --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fetch", INSIDE)
+@pytest.mark.parametrize("fetch", INSIDE, ids=NAMES.values())
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import json
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -176,8 +177,8 @@ def test_a_mel_spectrogram_is_librosas(settings, n):
     low, high = display.ax_.get_ylim()
     assert (low, high) == (settings.get("fmin", 0.0), settings.get("fmax", sr / 2))
     borders = display.image_.get_coordinates()[:, 0, 1]
-    centres = librosa.mel_frequencies(expected.shape[0] + 2, fmin=low, fmax=high)[1:-1]
-    assert ((borders[:-1] < centres) & (centres < borders[1:])).all()
+    centers = librosa.mel_frequencies(expected.shape[0] + 2, fmin=low, fmax=high)[1:-1]
+    assert ((borders[:-1] < centers) & (centers < borders[1:])).all()
 
 
 @pytest.mark.parametrize(("n_fft", "hop_length"), [(2048, 512), (1001, 250), (256, 300)])
@@ -208,7 +209,7 @@ def test_frames_are_where_they_are_heard():
     assert display.ax_.get_xlim() == (0, len(samples) / SR) == (borders[0], borders[-1])
 
 
-def test_axes_and_colours_of_a_spectrogram(tmp_path):
+def test_axes_and_colors_of_a_spectrogram(tmp_path):
     (tmp_path / "folder").mkdir()
     path = tmp_path / "folder" / "a $x$ b.wav"
     soundfile.write(path, noise(SR), SR)
@@ -239,9 +240,9 @@ def test_narrow_bands_have_numbers_beside_them(fmin, fmax):
 
 
 @pytest.mark.parametrize("cmap", ["magma", "viridis", "Greys"])
-def test_colours_differ_in_lightness_alone(cmap):
-    colours = mpl.colormaps[cmap](np.linspace(0, 1, 64))[:, :3]
-    lightness = colours @ [0.299, 0.587, 0.114]
+def test_colors_differ_in_lightness_alone(cmap):
+    colors = mpl.colormaps[cmap](np.linspace(0, 1, 64))[:, :3]
+    lightness = colors @ [0.299, 0.587, 0.114]
     assert (np.diff(lightness) > 0).all() or (np.diff(lightness) < 0).all()
 
 
@@ -367,15 +368,15 @@ def test_lines_are_the_history(n, validation):
     assert display.axes_[0].get_ylim()[1] > max(measures["loss"])
 
 
-def test_training_and_validation_are_told_apart_without_colour():
+def test_training_and_validation_are_told_apart_without_color():
     lines = TrainingHistoryDisplay(history(5)).plot().lines_
     for measure in ("loss", "accuracy"):
         one, other = lines[measure], lines[f"val_{measure}"]
         assert one.get_linestyle() != other.get_linestyle()
         assert one.get_marker() != other.get_marker()
         assert {to_hex(line.get_color()).upper() for line in (one, other)} == {"#0072B2", "#E69F00"}
-        grey = [float(np.dot(to_rgb(line.get_color()), [0.299, 0.587, 0.114])) for line in (one, other)]
-        assert abs(grey[0] - grey[1]) > 0.2
+        gray = [float(np.dot(to_rgb(line.get_color()), [0.299, 0.587, 0.114])) for line in (one, other)]
+        assert abs(gray[0] - gray[1]) > 0.2
 
 
 def test_histories_of_classifiers(blobs):
@@ -499,7 +500,7 @@ def test_a_timeline_without_a_recording():
     image = display.image_.get_array()
     np.testing.assert_array_equal(image[::2, ::2], found.probabilities.T)
     assert np.ma.getmaskarray(np.ma.masked_invalid(image))[1::2].all()  # below the rows is room for segments
-    # windows of two seconds, one second apart: each shows where its centre is the nearest
+    # windows of two seconds, one second apart: each shows where its center is the nearest
     borders = display.image_.get_coordinates()[0, :, 0]
     np.testing.assert_allclose(borders[::2], [0, 1.5, 2.5, 3.5, 4.5])
     np.testing.assert_allclose(borders[1::2], [1.5, 2.5, 3.5, 4.5, 6])
@@ -725,37 +726,61 @@ def test_pictures_can_be_saved(name, suffix, tmp_path):
     assert path.stat().st_size > 3000
 
 
-@pytest.mark.parametrize("name", [*DISPLAYS, "ClipPlayer", "Evaluation"])
-def test_without_matplotlib_one_sentence_says_so(name):
-    code = f"""
-import sys
+@pytest.fixture(scope="module")
+def without_matplotlib():
+    """What each display says in a process without matplotlib."""
+    code = """
+import json, sys
 sys.modules["matplotlib"] = None
 import numpy as np
 from soundclf.plotting import *
 from soundclf.evaluation import cross_validate_clips
 from sklearn.dummy import DummyClassifier
-draw = {{
+draw = {
     "WaveformDisplay": lambda: WaveformDisplay(np.zeros(100), 22050.0).plot(),
     "SpectrogramDisplay": lambda: SpectrogramDisplay([[0.0]], [0, 1], [0, 1]).plot(),
     "MFCCDisplay": lambda: MFCCDisplay([[0.0]], [0, 1]).plot(),
-    "TrainingHistoryDisplay": lambda: TrainingHistoryDisplay({{"loss": [1]}}).plot(),
+    "TrainingHistoryDisplay": lambda: TrainingHistoryDisplay({"loss": [1]}).plot(),
     "ClassBalanceDisplay": lambda: ClassBalanceDisplay(["a"], [1]).plot(),
     "TimelineDisplay": lambda: TimelineDisplay([0], [1], [[1]], ["a"]).plot(),
     "ClipPlayer": lambda: ClipPlayer(np.zeros(100))._repr_html_(),
     "Evaluation": lambda: cross_validate_clips(
-        DummyClassifier(), {{"data": np.zeros((4, 1)), "target": list("abab")}}, cv=2, n_bootstrap=1
+        DummyClassifier(), {"data": np.zeros((4, 1)), "target": list("abab")}, cv=2, n_bootstrap=1
     ).plot_confusion_matrix(),
-}}
-try:
-    draw[{name!r}]()
-except ImportError as error:
-    print(error)
+}
+messages = {}
+for name, call in draw.items():
+    try:
+        call()
+    except ImportError as error:
+        messages[name] = str(error)
+print(json.dumps(messages))
 """
-    printed = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
-    ).stdout
-    assert printed.startswith(name)
-    assert printed.strip().endswith('needs the package matplotlib: pip install "soundclf[plot]"')
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", [*DISPLAYS, "ClipPlayer", "Evaluation"])
+def test_without_matplotlib_one_sentence_says_so(without_matplotlib, name):
+    message = without_matplotlib[name]
+    assert message.startswith(name)
+    assert message.endswith('needs the package matplotlib: pip install "soundclf[plot]"')
+
+
+@pytest.mark.parametrize(
+    ("function", "make"),
+    [
+        ("waveshow", lambda: WaveformDisplay(np.zeros(100), SR)),
+        ("specshow", lambda: SpectrogramDisplay([[0.0]], [0, 1], [0, 1])),
+    ],
+    ids=["waveshow", "specshow"],
+)
+def test_a_librosa_without_a_drawing_function_is_an_error(monkeypatch, function, make):
+    import librosa.display
+
+    monkeypatch.delattr(librosa.display, function)
+    with pytest.raises(ImportError, match=f"cannot import name '{function}' from 'librosa.display'"):
+        make().plot()
 
 
 # -- wrong input -------------------------------------------------------------------------------------------------------
@@ -790,7 +815,7 @@ WRONG = {
     "levels of NaN": (lambda: SpectrogramDisplay([[np.nan]], [0, 1], [0, 1]), ParameterError, "finite numbers"),
     "times": (lambda: SpectrogramDisplay([[1, 2]], [0, 1], [0, 1]), ParameterError, "'times' .* must be 3 increasing"),
     "falling times": (lambda: MFCCDisplay([[1, 2]], [0, 2, 1]), ParameterError, "'times' .* increasing numbers"),
-    "colours": (
+    "colors": (
         lambda: MFCCDisplay([[1, 2]], [0, 1, 2]).plot(cmap="magna"),
         ParameterError,
         r"'cmap' parameter of MFCCDisplay\.plot must be the name of a matplotlib colormap, got 'magna'",

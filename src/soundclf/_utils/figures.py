@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..exceptions import ParameterError
+from .optional import import_optional
 
 __all__ = [
     "PRIMARY_COLOR",
@@ -33,12 +34,8 @@ _TICKS = 9  # at most, on an axis of minutes or hours
 
 
 def import_pyplot(owner: str) -> Any:
-    """Import matplotlib's pyplot, or say what is missing."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ImportError(f'{owner} needs the package matplotlib: pip install "soundclf[plot]"') from None
-    return plt
+    """Import matplotlib's pyplot; if it is not installed, raise an error that says how to install it."""
+    return import_optional("matplotlib.pyplot", extra="plot", feature=owner)
 
 
 def get_axes(

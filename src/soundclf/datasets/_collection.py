@@ -114,7 +114,7 @@ def _make_data_frame(columns: Any, rows: np.ndarray, parse_numbers: bool) -> Any
         return None
     try:
         full = pd.DataFrame(columns)
-    except UnicodeEncodeError:  # pyarrow strings cannot store file names that are not valid UTF-8
+    except (TypeError, ValueError):  # pyarrow strings cannot store file names that are not valid UTF-8
         full = pd.DataFrame(columns, dtype=object)
     frame = full.iloc[rows].reset_index(drop=True)
     for name in frame.columns if parse_numbers else ():

@@ -87,7 +87,7 @@ def load_esc50(
         missing : list of str
             Paths of the files that were skipped.
         DESCR : str
-            Description, counts, licence and citation.
+            Description, counts, license and citation.
 
     Raises
     ------

@@ -111,10 +111,11 @@ def _download(archive: Archive, folder: Path, url: str, checksum: str | None, ve
     file = folder / "archive"
     # pooch.retrieve reports on its logger at level INFO; its downloader alone reports nothing.
     download = pooch.HTTPDownloader(progressbar=verbose, timeout=_TIMEOUT)
+    owner = pooch.create(path=folder, base_url="")  # a downloader's third argument, which this one ignores so far
     try:
         for n_failed in range(1, _RETRIES + 2):
             try:
-                download(url, str(file), None)
+                download(url, str(file), owner)
                 if checksum is None or _has_checksum(file, checksum):
                     return file
             except requests.exceptions.RequestException:
@@ -141,18 +142,18 @@ def _has_checksum(file: Path, checksum: str) -> bool:
 
 def _describe_error(error: Exception) -> str:
     import requests
-    import urllib3
 
-    cause = error.args[0] if error.args else None  # urllib3's
+    # The cause is urllib3's, where requests happens to leave it. Without it the description is less precise.
+    cause = type(error.args[0]).__name__ if error.args else ""
     if isinstance(error, requests.exceptions.HTTPError) and error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.exceptions.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+    if isinstance(error, requests.exceptions.Timeout) or cause == "ReadTimeoutError":
         return f"the server sent nothing for {_TIMEOUT} s"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
         return "the connection was closed before the end"
     if isinstance(error, requests.exceptions.SSLError):
         return "a secure connection to the server could not be established"
-    if isinstance(cause, urllib3.exceptions.ProtocolError):
+    if cause == "ProtocolError":
         return "the server closed the connection without an answer"
     if isinstance(error, requests.exceptions.ConnectionError):
         return "the server cannot be reached"

@@ -59,7 +59,7 @@ def load_fsdd(root: str | os.PathLike[str], *, return_X_y: bool = False) -> Any:
         frame : pandas.DataFrame or None
             Path, digit, speaker and index; None if pandas is not installed.
         DESCR : str
-            Description, counts, licence and citation.
+            Description, counts, license and citation.
 
     Raises
     ------

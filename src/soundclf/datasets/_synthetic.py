@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 from sklearn.utils import Bunch
 
+from .._utils.files import write_atomically
 from .._utils.validation import NONE, Rule, check_params, integer_in, one_of, real_in
 
 __all__ = ["make_sounds"]
@@ -230,7 +231,8 @@ def _write_files(files: list[Path], clips: Iterable[np.ndarray], sr: int) -> Non
             )
     for file, clip in zip(files, clips, strict=True):
         file.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(file, clip, sr, subtype="PCM_16")
+        with write_atomically(file) as temporary:
+            soundfile.write(temporary, clip, sr, subtype="PCM_16", format="WAV")
 
 
 _PARAMETERS: dict[str, tuple[Rule, ...]] = {

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._utils.optional import import_optional
 from .._utils.text import format_count
 from .._utils.validation import NONE, Rule, check_params
 from ._collection import MISSING, find_present, format_first, make_bunch
@@ -155,14 +156,10 @@ def _open_table(table: Any) -> tuple[Any, Path, str]:
         raise FileNotFoundError(f"{_capitalize(name)} does not exist")
     suffix = file.suffix.lower()
     if suffix in (".parquet", ".pq"):
+        pd = import_optional("pandas", extra="parquet", feature=f"Reading {name}")
+        import_optional("pyarrow", extra="parquet", feature=f"Reading {name}")
         try:
-            import pandas as pd
-
-            frame = pd.read_parquet(file)
-        except ImportError as error:
-            raise ImportError(
-                f"{_capitalize(name)} is a Parquet file, which pandas and pyarrow are needed for: {error}"
-            ) from error
+            frame = pd.read_parquet(file, engine="pyarrow")
         except (ValueError, OSError) as error:
             raise ValueError(f"{_capitalize(name)} cannot be read: {error}") from error
         return frame, file.parent, name

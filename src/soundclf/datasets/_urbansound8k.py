@@ -80,7 +80,7 @@ def load_urbansound8k(
         missing : list of str
             Paths of the files that were skipped.
         DESCR : str
-            Description, counts by class and fold, licence and citation.
+            Description, counts by class and fold, license and citation.
 
     Raises
     ------
