@@ -1,4 +1,4 @@
-"""Fixtures: sounds made on the spot, and the real recordings where they are."""
+"""Fixtures: generated sounds and features, and the folder of real recordings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 
 os.environ["SCIPY_ARRAY_API"] = "1"  # before SciPy is imported: scikit-learn's array API checks run only with it
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("MPLBACKEND", "Agg")  # doctests draw as well
+os.environ.setdefault("MPLBACKEND", "Agg")  # doctests draw too
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ import soundfile
 
 SR = 22050
 
-if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as shells start jobs in the background; children inherit it
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in background jobs of a shell; children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real recordings, or a visible skip."""
+    """The folder of real recordings; tests are skipped without it."""
     folder = Path(os.environ.get("SOUNDCLF_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real recordings at SOUNDCLF_DATA={folder}")
@@ -32,7 +32,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def tones() -> tuple[list[np.ndarray], np.ndarray]:
-    """Twenty-four short sounds of three classes that any classifier separates."""
+    """Twenty-four short sounds of three classes that are easy to separate."""
     rng = np.random.default_rng(0)
     time = np.arange(SR // 5) / SR
     clips, labels = [], []
@@ -46,7 +46,7 @@ def tones() -> tuple[list[np.ndarray], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def tone_files(tones: tuple[list[np.ndarray], np.ndarray], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The tones as WAV files of 32-bit floats, so that nothing is lost."""
+    """The tones as WAV files of 32-bit floats, so that samples are exact."""
     folder = tmp_path_factory.mktemp("tones")
     paths = []
     for i, clip in enumerate(tones[0]):
