@@ -44,7 +44,7 @@ def test_floors_for_the_gate_are_those_of_the_packaging():
 
 def test_public_names_are_in_the_readme():
     for name in soundclf.__all__:
-        if name not in ("AudioWarning", "ParameterError"):
+        if not name.endswith(("Warning", "ParameterError")):  # the pages on errors and models have these
             assert name in README
 
 
