@@ -1,7 +1,7 @@
 """Run the Python code and the commands in the README and on the documentation's pages as tests.
 
-Each page runs from top to bottom, in a temporary folder that `examples/follow_along.py` has filled: generated recordings
-in folders and in the layouts of public data sets, a long recording. Lists of paths and labels are defined.
+Each page runs from top to bottom, in a temporary folder that `examples/follow_along.py` has filled with generated
+recordings: in folders, in the layouts of public data sets, and a long one. Lists of paths and labels are defined.
 """
 
 from __future__ import annotations
