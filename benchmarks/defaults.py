@@ -36,7 +36,7 @@ CANDIDATES = {
     "dropout=0.3": {"dropout": 0.3},
     "average=False": {"average": False},
     "one network, no average, dropout=0.2": {**ALONE, "dropout": 0.2},
-    "the tutorial's: as above, dropout=0.5, not standardised": {**ALONE, "dropout": 0.5, "normalize": False},
+    "the tutorial's: as above, dropout=0.5, not standardized": {**ALONE, "dropout": 0.5, "normalize": False},
 }
 
 

@@ -488,7 +488,7 @@ def test_esc50_is_known_by_its_metadata(server, tmp_path, files):
         (fetch_fsdd, "fsdd-1.0.9/recordings", "'FSDD' contains no files with names such as '7_jackson_32.wav'"),
     ],
 )  # fmt: skip
-def test_an_incomplete_archive_is_not_kept(server, tmp_path, fetch, gone, reason):
+def test_an_incomplete_archive_is_not_saved(server, tmp_path, fetch, gone, reason):
     content = tarred({name: inside for name, inside in INSIDE[fetch].items() if not name.startswith(gone)})
     with pytest.raises(
         DownloadError, match=rf"(?i)^What was downloaded from .* is not a complete .*: {reason}.*\. Nothing was saved$"
@@ -535,7 +535,7 @@ def test_a_bad_subset_is_named_before_the_download(tmp_path):
         ("taken", r"^FSDD belongs in '.*FSDD', which exists and is not a folder$"),
     ],
 )
-def test_a_place_that_cannot_be_used_is_told_before_the_download(server, tmp_path, home, sentence):
+def test_a_place_that_cannot_be_used_is_reported_before_the_download(server, tmp_path, home, sentence):
     (tmp_path / "taken").mkdir()
     for name in ("file", "taken/FSDD"):
         (tmp_path / name).write_bytes(b"mine")

@@ -233,7 +233,7 @@ def test_a_directory_may_be_a_str_and_exist(tmp_path):
     assert sounds.data.tolist() == [str(tmp_path / "bell" / f"bell-000-{take}.wav") for take in range(2)]
 
 
-def test_an_existing_file_is_kept_and_nothing_written(tmp_path):
+def test_an_existing_file_remains_and_nothing_is_written(tmp_path):
     taken = tmp_path / "siren" / "siren-000-1.wav"
     taken.parent.mkdir()
     taken.write_bytes(b"mine")

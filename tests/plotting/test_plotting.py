@@ -198,7 +198,7 @@ def test_a_linear_spectrogram_is_librosas(n_fft, hop_length, n):
     assert display.ax_.get_yscale() == "linear"
 
 
-def test_frames_are_where_they_are_heard():
+def test_frames_are_drawn_where_they_sound():
     samples = np.zeros(20 * 512, np.float32)
     samples[10 * 512] = 1.0  # in the middle of frame 10 of a window of one hop
     display = SpectrogramDisplay.from_clip(samples, kind="linear", n_fft=512).plot()
@@ -368,7 +368,7 @@ def test_lines_are_the_history(n, validation):
     assert display.axes_[0].get_ylim()[1] > max(measures["loss"])
 
 
-def test_training_and_validation_are_told_apart_without_color():
+def test_training_and_validation_are_distinguishable_without_color():
     lines = TrainingHistoryDisplay(history(5)).plot().lines_
     for measure in ("loss", "accuracy"):
         one, other = lines[measure], lines[f"val_{measure}"]
