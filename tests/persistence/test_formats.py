@@ -1,20 +1,27 @@
 """Model files of earlier formats, and what changes in scikit-learn do to saving and loading."""
 
 import importlib.util
+import sys
+import types
 import warnings
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import soundclf
 from soundclf import ModelError, ModelWarning
-from soundclf.persistence import _migrations, describe
+from soundclf.persistence import _arrays, _migrations, _nodes, _persistence, _requests, describe
 
 MODELS = Path(__file__).parent / "models"
 FILES = sorted(MODELS.glob("format-*/*.skops"))
@@ -104,3 +111,63 @@ def test_states_that_scikit_learn_renamed_are_saved_and_refused_with_what_to_do(
         soundclf.load(tmp_path / "model.skops")
     loaded = soundclf.load(tmp_path / "model.skops", trusted=[type(model)])
     assert f"{attribute}_renamed" in vars(loaded)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    rng = np.random.default_rng(0)
+    model = DecisionTreeClassifier(random_state=0).fit(rng.normal(size=(40, 2)), np.arange(40) % 2)
+    soundclf.save(model, tmp_path / "tree.skops")
+    return model
+
+
+def test_trees_whose_nodes_scikit_learn_renamed_are_saved_and_refused_with_what_to_do(tree, tmp_path, monkeypatch):
+    def missing(*args):
+        raise ValueError("no field of name left_child")
+
+    monkeypatch.setattr(_arrays, "_is_tree", missing)
+    soundclf.save(tree, tmp_path / "again.skops")
+    with pytest.raises(ModelError, match=r"sklearn\.tree\._tree\.Tree.*no field of name left_child.*joblib"):
+        soundclf.load(tmp_path / "again.skops")
+
+
+def test_kmeans_is_loaded_without_scikit_learns_private_count_of_threads(tmp_path, monkeypatch):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    model = KMeans(2, random_state=0, n_init=1).fit(X)
+    for module in (types.ModuleType("_openmp_helpers"), None):  # without the function, and not there
+        monkeypatch.setitem(sys.modules, "sklearn.utils._openmp_helpers", module)
+        soundclf.save(model, tmp_path / "model.skops")
+        np.testing.assert_array_equal(soundclf.load(tmp_path / "model.skops").predict(X), model.predict(X))
+
+
+def test_attributes_that_scikit_learns_base_classes_add_are_saved(tmp_path):
+    model = soundclf.MFCCMeanTransformer()
+    model._sklearn_something_new = {"dense": "default"}
+    soundclf.save(model, tmp_path / "model.skops")
+    soundclf.load(tmp_path / "model.skops")
+
+
+def test_requests_for_metadata_that_cannot_be_detached_are_refused_with_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(_requests, "_MODULE", "elsewhere")
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = StandardScaler().set_fit_request(sample_weight=True)
+        with pytest.raises(ModelError, match=r"has requests for metadata .* use joblib"):
+            soundclf.save(model, tmp_path / "model.skops")
+
+
+def test_another_protocol_of_skops_is_refused_in_one_sentence(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(_nodes, "_PROTOCOL", 99)
+    with pytest.raises(ModelError, match="written by another version of skops"):
+        soundclf.load(tmp_path / "tree.skops")
+
+
+def test_types_that_scikit_learn_moved_are_refused_with_what_to_do(tmp_path, monkeypatch):
+    name = "sklearn.calibration._CalibratedClassifier"
+    X, y = np.arange(20.0)[:, np.newaxis], np.arange(20) % 2
+    model = CalibratedClassifierCV(LogisticRegression(), cv=2).fit(X, y)
+    monkeypatch.setattr(_persistence, "CLASSES", _persistence.CLASSES - {name})
+    with pytest.raises(ModelError, match=rf"{name} .*trusted=\[\.\.\.\]"):
+        soundclf.save(model, tmp_path / "model.skops")
+    trusted = [type(model.calibrated_classifiers_[0])]
+    soundclf.save(model, tmp_path / "model.skops", trusted=trusted)
+    soundclf.load(tmp_path / "model.skops", trusted=trusted)

@@ -336,7 +336,7 @@ HOSTILE = {
         kind("FunctionNode", "numpy.add"),
         "parameter that is not allowed: The 'random_state' parameter",
     ),
-    "clf._architecture": (mapping({"gain": plain(0.0)}), "does not tell what its networks are made from"),
+    "clf._architecture": (mapping({"gain": plain(0.0)}), "does not describe what its networks are made from"),
     "features.n_mels": (plain(10**9), "features so large that one clip could exhaust the memory"),
     "features.n_fft": (plain(2**40), "features so large that one clip could exhaust the memory"),
     "features.sr": (plain(1e15), "features so large that one clip could exhaust the memory"),

@@ -497,17 +497,6 @@ def test_the_model_comes_first(path):
         soundclf.save(path, LogisticRegression())
 
 
-def test_requests_for_metadata_that_refer_to_their_estimator_are_refused(path):
-    with sklearn.config_context(enable_metadata_routing=True):
-        clf = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), LogisticRegression())
-        if isinstance(clf[0]._metadata_request.owner, str):  # as in scikit-learn's older versions
-            back = kept(clf, path)[0].get_metadata_routing()
-            assert str(back) == str(clf[0].get_metadata_routing())
-        else:
-            with pytest.raises(ModelError, match=r"steps\[0\]\[1\] has requests for metadata \(set_fit_request"):
-                soundclf.save(clf, path)
-
-
 def test_objects_of_keras_are_refused(blobs, path):
     keras = pytest.importorskip("keras")
     X, y = blobs

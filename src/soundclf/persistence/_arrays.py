@@ -14,10 +14,16 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ..exceptions import ModelError
-from ._parts import Place
+from ._parts import Place, is_tree
 from ._trusted import FUNCTIONS
 
 __all__ = ["check_arrays", "check_generator", "check_random_state", "check_tree"]
+
+_NEIGHBORS = (
+    *("KNeighborsClassifier", "KNeighborsRegressor", "KNeighborsTransformer", "LocalOutlierFactor", "NearestNeighbors"),
+    *("RadiusNeighborsClassifier", "RadiusNeighborsRegressor", "RadiusNeighborsTransformer"),
+)
+_UNKNOWN = (AttributeError, ImportError, IndexError, KeyError, TypeError, ValueError)  # of a state by other names, say
 
 
 def check_arrays(part: Any, where: Place, trusted: Collection[str] = ()) -> None:
@@ -40,7 +46,7 @@ def check_arrays(part: Any, where: Place, trusted: Collection[str] = ()) -> None
     """
     try:
         coherent = _are_coherent(part)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # attributes by other names, say
+    except _UNKNOWN as error:
         name = f"{type(part).__module__}.{type(part).__name__}"
         if name in trusted:
             return
@@ -55,8 +61,7 @@ def check_arrays(part: Any, where: Place, trusted: Collection[str] = ()) -> None
 
 def _are_coherent(part: Any) -> bool:
     """Check arrays of scikit-learn's estimators against each other; raise if an attribute to check is not there."""
-    from sklearn import cluster, ensemble, preprocessing, svm, tree
-    from sklearn.neighbors._base import NeighborsBase
+    from sklearn import cluster, ensemble, neighbors, preprocessing, svm, tree
 
     state = vars(part)
     fitted = "n_features_in_" in state
@@ -71,7 +76,7 @@ def _are_coherent(part: Any) -> bool:
     if isinstance(part, svm.SVC | svm.NuSVC | svm.SVR | svm.NuSVR | svm.OneClassSVM):
         counted = isinstance(part, svm.SVC | svm.NuSVC)
         return not (fitted or "support_" in state) or _are_support_vectors(part, state, counted=counted)
-    if isinstance(part, NeighborsBase):
+    if isinstance(part, tuple(getattr(neighbors, name) for name in _NEIGHBORS)):
         return not (fitted or "_fit_X" in state) or _are_neighbors(state)
     if isinstance(part, cluster.KMeans | cluster.MiniBatchKMeans):
         centers = state.get("cluster_centers_")
@@ -82,10 +87,8 @@ def _are_coherent(part: Any) -> bool:
 
 
 def _is_tree_over(part: Any, n_features: Any) -> bool:
-    from sklearn.tree._tree import Tree
-
     tree = vars(part).get("tree_")
-    return type(tree) is Tree and tree.n_features == n_features
+    return is_tree(tree) and bool(tree.n_features == n_features)
 
 
 def _is_predictor(predictor: Any, n_features: Any) -> bool:
@@ -199,9 +202,21 @@ def check_tree(n_features: Any, n_classes: Any, n_outputs: Any, state: Mapping[s
     ModelError
         Unless the nodes are a tree over these features.
     """
+    try:
+        coherent = _is_tree_state(n_features, n_classes, n_outputs, state)
+    except _UNKNOWN as error:
+        raise ModelError(
+            "the decision trees in it (sklearn.tree._tree.Tree) cannot be checked, since their state is not the one "
+            f"that soundclf knows ({type(error).__name__}: {error}); exchange the model with joblib"
+        ) from error
+    if not coherent:
+        raise ModelError("one of its decision trees has nodes that are no tree")
+
+
+def _is_tree_state(n_features: Any, n_classes: Any, n_outputs: Any, state: Mapping[str, Any]) -> bool:
     nodes, values, depth = state["nodes"], state["values"], state["max_depth"]
     count = len(nodes)
-    if not (
+    return bool(
         (type(n_features), type(n_outputs), type(depth)) == (int, int, int)
         and n_features > 0
         and n_classes.shape == (n_outputs,)
@@ -212,8 +227,7 @@ def check_tree(n_features: Any, n_classes: Any, n_outputs: Any, state: Mapping[s
         and state["node_count"] == count > 0
         and 0 <= depth < count
         and _is_tree(nodes, n_features, depth)
-    ):
-        raise ModelError("one of its decision trees has nodes that are no tree")
+    )
 
 
 def _is_tree(nodes: np.ndarray, n_features: int, depth: int) -> bool:

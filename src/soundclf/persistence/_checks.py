@@ -73,7 +73,9 @@ def _check_names(part: Any, where: Place) -> None:
     parameters = get_parameter_defaults(type(part)) if isinstance(part, BaseEstimator) else {}
     for name in vars(part):
         if name == "_metadata_request" and not isinstance(getattr(vars(part)[name], "owner", None), str):
-            raise ModelError(f"{where} has requests for metadata (set_fit_request and the like), which cannot be saved")
+            raise ModelError(
+                f"{where} has requests for metadata (such as set_fit_request), which cannot be saved; use joblib"
+            )
         if hasattr(type(part), name) and name not in parameters:
             raise ModelError(f"{where}.{name} would stand in for what {type(part).__name__} itself has by that name")
 
@@ -104,7 +106,7 @@ def _check_neural(part: NeuralClassifier, where: Place) -> None:
         raise ModelError(f"{where}.callbacks holds Keras objects; set callbacks=None first, they serve fit alone")
     network = getattr(part, "_architecture", {})
     if not isinstance(network, dict) or (network and network.keys() != part._get_architecture_parameters().keys()):
-        raise ModelError(f"{where} does not tell what its networks are made from")
+        raise ModelError(f"{where} does not describe what its networks are made from")
     for optimizer in (part.optimizer, network.get("optimizer", "")):
         if not isinstance(optimizer, str):
             raise ModelError(

@@ -348,7 +348,10 @@ _LOADERS: dict[str, tuple[set[str] | None, _Check]] = {
     "ListNode": ({"builtins.list"}, _NodeChecker._check_sequence),
     "TupleNode": ({"builtins.tuple"}, _NodeChecker._check_sequence),
     "SetNode": ({"builtins.set"}, _NodeChecker._check_sequence),
-    "DictNode": ({"builtins.dict", "sklearn.utils._bunch.Bunch"}, _NodeChecker._check_mapping),
+    "DictNode": (
+        {"builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch"},
+        _NodeChecker._check_mapping,
+    ),
     "SliceNode": ({"builtins.slice"}, _NodeChecker._check_slice),
     "NdArrayNode": (None, _NodeChecker._check_array),
     "MaskedArrayNode": ({"numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray"}, _NodeChecker._check_parts),

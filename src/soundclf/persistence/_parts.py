@@ -10,7 +10,7 @@ import numpy as np
 
 from ..exceptions import ModelError
 
-__all__ = ["Place", "iterate_parts"]
+__all__ = ["Place", "is_tree", "iterate_parts"]
 
 
 class Place(NamedTuple):
@@ -25,6 +25,11 @@ class Place(NamedTuple):
             steps.append(place.step)
             place = place.parent
         return "".join(reversed(steps))
+
+
+def is_tree(part: Any) -> bool:
+    """Return whether an object is the compiled tree of one of scikit-learn's decision trees."""
+    return type(part).__name__ == "Tree" and type(part).__module__.startswith("sklearn.tree.")
 
 
 def iterate_parts(model: Any) -> Iterator[tuple[Place, Any]]:

@@ -28,6 +28,7 @@ from ._json import convert_report, shorten
 from ._migrations import fill_parameters, migrate_parts
 from ._nodes import check_archive
 from ._parts import Place, iterate_parts
+from ._requests import detach_requests
 from ._trusted import CLASSES, FUNCTIONS, UNSAFE
 
 __all__ = ["describe", "load", "save"]
@@ -92,6 +93,7 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
 
     names = _get_names(trusted)
     with _explain_errors(f"The model cannot be saved as {str(path)!r}"):
+        model = detach_requests(model)
         check_model(model, arrays=False)
         references, files = compute_references(model)
         description = json.dumps(make_description(model, report, references), default=convert_report, indent=1)
@@ -286,7 +288,8 @@ def _check_content(
 
     checked = check_archive(archive, trees=trees)
     if checked.unknown:
-        raise ModelError(f"no model file can hold {_list_places(checked.unknown, checked.unknown)}")
+        places = _list_places(checked.unknown, checked.unknown)
+        raise ModelError(f"no model file can hold {places}; joblib.dump and joblib.load can, for your own models")
     types = checked.types.keys()
     refused = (UNSAFE & types) | (CLASSES & checked.values)
     refused |= set(skops.io.get_untrusted_types(data=checked.archive.getvalue())) - CLASSES - FUNCTIONS

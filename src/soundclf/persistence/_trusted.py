@@ -24,7 +24,7 @@ CLASSES = _named(
         "sklearn.calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
         "sklearn.compose._column_transformer": "make_column_selector",
         "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
-        "sklearn.metrics._scorer": "_MultimetricScorer _PassthroughScorer _Scorer",
+        "sklearn.metrics._scorer": "_CurveScorer _MultimetricScorer _PassthroughScorer _Scorer",
         "sklearn.model_selection._split": """GroupKFold GroupShuffleSplit KFold LeaveOneGroupOut LeaveOneOut
             LeavePGroupsOut LeavePOut PredefinedSplit RepeatedKFold RepeatedStratifiedKFold ShuffleSplit
             StratifiedGroupKFold StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit""",
@@ -38,6 +38,11 @@ CLASSES = _named(
 # Of arrays, as selectors and scorers keep them.
 FUNCTIONS = _named(
     {
+        "numpy": """amax amin asarray ascontiguousarray atleast_2d average clip cumprod cumsum diff expand_dims fix flip
+            fliplr flipud gradient imag max mean median min moveaxis nan_to_num nanmax nanmean nanmedian nanmin
+            nanpercentile nanquantile nanstd nansum nanvar percentile prod ptp quantile ravel real real_if_close reshape
+            roll round sinc sort squeeze std sum swapaxes transpose unwrap var""",
+        "numpy.linalg": "norm",
         "sklearn.feature_selection._mutual_info": "mutual_info_classif",
         "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_oneway",
         "sklearn.metrics._classification": """accuracy_score balanced_accuracy_score brier_score_loss cohen_kappa_score
