@@ -323,6 +323,7 @@ print("tensorflow" in sys.modules, hasattr(type(clf), "model_"))
     assert run(code, tmp_path / "clf.joblib") == "False True"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_process_forked_after_training_says_so_rather_than_hang():
     code = """
