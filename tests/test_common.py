@@ -37,7 +37,7 @@ ESTIMATORS = [
     if isinstance(value, type) and issubclass(value, BaseEstimator)
 ]
 QUICK = {
-    # Spectra of one frame, told apart by their level, and three of two bands: no masks or mixtures.
+    # Spectra of one frame, distinguished by their level, and three of two bands: no masks or mixtures.
     "ConvAudioClassifier": {
         "channels": (16,),
         "epochs": 30,
@@ -208,14 +208,19 @@ def _routing():
 
 @pytest.mark.usefixtures("_routing")
 def test_sample_weight_is_routed(tone_files, tones):
-    heard = tones[1] != "mid"
-    weighted = short_pipeline().fit(tone_files, tones[1], sample_weight=heard.astype(float))
-    assert weighted.score(np.array(tone_files)[heard], tones[1][heard]) == 1.0
-    features = weighted[0].transform(np.array(tone_files)[heard])
+    used = tones[1] != "mid"
+    weighted = short_pipeline().fit(tone_files, tones[1], sample_weight=used.astype(float))
+    assert weighted.score(np.array(tone_files)[used], tones[1][used]) == 1.0
+    features = weighted[0].transform(np.array(tone_files)[used])
     np.testing.assert_allclose(weighted[-1].mean_, features.mean(axis=0, dtype=float))  # rows of no weight do not count
     unweighted = make_scorer(accuracy_score).set_score_request(sample_weight=False)
     scores = cross_val_score(  # another layer, which must pass the weights on to fit alone
-        short_pipeline(), tone_files, tones[1], cv=2, params={"sample_weight": heard.astype(float)}, scoring=unweighted
+        short_pipeline(),
+        tone_files,
+        tones[1],
+        cv=2,
+        params={"sample_weight": used.astype(float)},
+        scoring=unweighted,
     )
     assert (scores >= 0.6).all()  # two classes of three were learned
 

@@ -99,7 +99,7 @@ class LeakWarning(UserWarning):
     >>> result.leaks.tolist()
     [1, 2]
     >>> print(str(caught[0].message).split(".")[0])
-    This split leaks: 2 recordings have clips on both sides, which touches 100% of the test clips
+    This split leaks: 2 recordings have clips on both sides, which affects 100% of the test clips
     """
 
 

@@ -258,7 +258,7 @@ def test_check_of_a_good_collection(sounds):
     result = run("check", sounds)
     assert re.search(r"^drum +12 +0\.50 s +0\.50 s +0\.50 s +6\.00 s$", result.stdout, re.MULTILINE)
     assert "rate      22,050 Hz: 48" in result.stdout
-    assert "Nothing is unreadable, silent, clipped or there twice." in result.stdout
+    assert "No clip is unreadable, silent, clipped or a duplicate." in result.stdout
     assert result.stderr == ""
 
 
@@ -270,7 +270,7 @@ def test_check_of_a_bad_one(with_bad_ones):
     assert re.search(r"^Silent: 1\n  '.*bird-905-silent.wav'$", printed, re.MULTILINE)
     assert re.search(r"^Clipped: 1\n  '.*bird-906-loud.wav': in \d+ places$", printed, re.MULTILINE)
     assert "bird-000-0.wav' = '" in printed
-    assert printed.rstrip().endswith("rain-907-copy.wav', labelled 'bird' and 'rain'")
+    assert printed.rstrip().endswith("rain-907-copy.wav', labeled 'bird' and 'rain'")
 
 
 def test_check_for_other_programs(with_bad_ones):

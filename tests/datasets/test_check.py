@@ -49,7 +49,7 @@ def clips(tmp_path):
     ]
 
 
-def test_what_is_said_of_each_clip(clips):
+def test_the_summary_of_each_clip(clips):
     found = check(*clips)
     assert isinstance(found, ClipCheck)
     assert found.clips.tolist() == clips
@@ -134,7 +134,7 @@ def test_clipping_is_three_samples_at_full_scale(tmp_path):
 
 
 @pytest.mark.parametrize("start", range((1 << 18) - 4, (1 << 18) + 2))
-def test_a_place_is_found_wherever_the_blocks_end(start, tmp_path):
+def test_clipping_is_found_across_blocks(start, tmp_path):
     samples = np.zeros((1 << 18) + 100)
     samples[start : start + 3] = 1
     assert check(wav(tmp_path / "a.wav", samples)).clipped.tolist() == [1]
@@ -186,12 +186,12 @@ Silent: 1
 Clipped: 1
   '{at}/b/5.wav': in 1 place
 
-There more than once: 1
-  '{at}/a/1.wav' = '{at}/b/3 é.wav', labelled 'a' and 'b'"""
+Duplicates: 1
+  '{at}/a/1.wav' = '{at}/b/3 é.wav', labeled 'a' and 'b'"""
     )
     many = str(check(*(wav(tmp_path / f"{i}.wav", np.zeros(100 + i)) for i in range(15))))
     assert "Silent: 15\n" in many
-    assert many.endswith("9.wav'\n  and 5 more")
+    assert many.endswith("9.wav' and 5 more")
     assert str(check(wav(tmp_path / "a.wav", tone(1_000_000), rate=250))).split("\n")[1].split()[-1] == "1:06:40"
 
 
@@ -220,7 +220,7 @@ def test_what_is_refused(clips):
         check_clips(clips)
     with pytest.raises(ValueError, match='"data" has 7 clips and "target" 2 labels'):
         check_clips({"data": clips, "target": ["a", "b"]})
-    with pytest.raises(ValueError, match="X holds no clips"):
+    with pytest.raises(ValueError, match="X contains no clips"):
         check_clips({"data": []})
     with pytest.raises(TypeError, match="Clip 1: a clip must be a path"):
         check(clips[0], {"no": "clip"})

@@ -54,12 +54,12 @@ def regression():
     return make_pipeline(StandardScaler(), LogisticRegression())
 
 
-def judged(dataset, estimator=None, **parameters):
+def evaluate(dataset, estimator=None, **parameters):
     estimator = regression() if estimator is None else estimator
     return cross_validate_clips(estimator, dataset, **{"n_bootstrap": 20, **parameters})
 
 
-def said(probabilities):
+def make_claims(probabilities):
     return np.column_stack([probabilities, np.arange(len(probabilities))])  # no row is another's duplicate
 
 
@@ -85,7 +85,7 @@ def decoded(monkeypatch):
 
 
 def test_scores_are_those_of_scikit_learn(rows):
-    result = judged(rows)
+    result = evaluate(rows)
     expected = cross_validate(
         regression(), rows["data"], rows["target"], cv=rows["cv"], scoring=list(SCORES.values()), return_indices=True
     )
@@ -102,7 +102,7 @@ def test_scores_are_those_of_scikit_learn(rows):
 
 
 def test_pooled_figures_are_those_of_the_pooled_predictions(rows):
-    result = judged(rows)
+    result = evaluate(rows)
     y, pred = rows["target"][result.positions], result.y_pred
     np.testing.assert_array_equal(result.y_true, y)
     assert result.classes.tolist() == ["bark", "drill", "siren"]
@@ -120,8 +120,8 @@ def test_pooled_figures_are_those_of_the_pooled_predictions(rows):
     np.testing.assert_array_equal(result.probabilities[:30], model.predict_proba(rows["data"][:30]))
 
 
-class Said(ClassifierMixin, BaseEstimator):
-    """Says what stands in the first column: the probability of class 1."""
+class Claiming(ClassifierMixin, BaseEstimator):
+    """Predicts the probability of class 1 that is in the first column."""
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -135,7 +135,7 @@ class Said(ClassifierMixin, BaseEstimator):
 
 
 def test_results_can_be_compared_and_hashed(rows):
-    first, other = judged(rows), judged(rows)
+    first, other = evaluate(rows), evaluate(rows)
     assert first != other
     assert len({first, other, first}) == 2
 
@@ -146,14 +146,14 @@ def test_calibration_error_by_hand():
     # The bins of 1/15: the first three and the 1.0 in [14/15, 1], of them 3 of 4 right; 0.60 and 0.61 in [9/15, 10/15),
     # one of two right; 1 - 0.2 in [12/15, 13/15), right; 0.5 in [7/15, 8/15), where class 0 comes first, right.
     expected = (abs(3 - 3.91) + abs(1 - 1.21) + abs(1 - 0.8) + abs(1 - 0.5)) / 8
-    dataset = {"data": said([*claims, 0.0, 1.0]), "target": [*target, 0, 1]}
-    result = judged(dataset, Said(), cv=[([8, 9], range(8))])
+    dataset = {"data": make_claims([*claims, 0.0, 1.0]), "target": [*target, 0, 1]}
+    result = evaluate(dataset, Claiming(), cv=[([8, 9], range(8))])
     assert result.calibration_error == pytest.approx(expected)
     assert f"Expected calibration error: {result.calibration_error:.3f}." in str(result)
 
 
 def test_a_classifier_without_probabilities(rows):
-    result = judged(rows, make_pipeline(StandardScaler(), LinearSVC(random_state=0)))
+    result = evaluate(rows, make_pipeline(StandardScaler(), LinearSVC(random_state=0)))
     assert result.probabilities is None
     assert result.calibration_error is None
     assert "alibration" not in str(result) + result._repr_html_()
@@ -161,7 +161,7 @@ def test_a_classifier_without_probabilities(rows):
 
 def test_a_class_that_a_training_fold_lacks(rows):
     cv = PredefinedSplit(np.where(rows["target"] == "siren", 1, np.arange(120) // 60))
-    result = judged({**rows, "cv": cv})
+    result = evaluate({**rows, "cv": cv})
     second = result.split == 1
     assert (result.probabilities[second, 2] == 0).all()
     assert (result.probabilities[~second] > 0).all()
@@ -176,16 +176,16 @@ def test_a_class_that_a_training_fold_lacks(rows):
 
 
 def test_random_state_and_n_jobs(rows):
-    first, again, threads = judged(rows), judged(rows), judged(rows, n_jobs=2)
-    other = judged(rows, random_state=1)
+    first, again, threads = evaluate(rows), evaluate(rows), evaluate(rows, n_jobs=2)
+    other = evaluate(rows, random_state=1)
     for result in (again, threads):
         np.testing.assert_array_equal(result.probabilities, first.probabilities)
         assert result.intervals == first.intervals
     assert other.intervals != first.intervals
     assert other.pooled == first.pooled
     drawn = without(rows, "cv")
-    assert (judged(drawn).positions == judged(drawn, n_jobs=2).positions).all()
-    assert (judged(drawn).positions != judged(drawn, random_state=1).positions).any()
+    assert (evaluate(drawn).positions == evaluate(drawn, n_jobs=2).positions).all()
+    assert (evaluate(drawn).positions != evaluate(drawn, random_state=1).positions).any()
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -199,7 +199,7 @@ def test_scikit_learns_configuration_reaches_every_split(rows, n_jobs):
 
     seen = []
     with sklearn.config_context(transform_output="pandas"):
-        judged(rows, make_pipeline(StandardScaler(), Seeing()), n_jobs=n_jobs)
+        evaluate(rows, make_pipeline(StandardScaler(), Seeing()), n_jobs=n_jobs)
     assert seen == ["DataFrame"] * 4
 
 
@@ -227,17 +227,17 @@ def slow_interval(result, recordings, n, level, seed):
 
 @pytest.mark.parametrize("level", [0.95, 0.5])
 def test_intervals_are_those_of_a_plain_bootstrap(rows, level):
-    result = judged(rows, n_bootstrap=4000, confidence_level=level)
+    result = evaluate(rows, n_bootstrap=4000, confidence_level=level)
     expected = slow_interval(result, rows["groups"][result.positions], 400, level, seed=5)
     np.testing.assert_allclose([result.intervals[name] for name in SCORES], expected, atol=0.025)
 
 
 def test_recordings_that_stand_or_fall_together_widen_the_interval():
     right = np.random.default_rng(0).random(60) < 0.7
-    dataset = {"data": said([*np.repeat(right, 10), 0, 1]), "target": np.append(np.ones(600, int), [0, 1])}
+    dataset = {"data": make_claims([*np.repeat(right, 10), 0, 1]), "target": np.append(np.ones(600, int), [0, 1])}
     splits = {"cv": [([600, 601], range(600))], "n_bootstrap": 2000}
-    by_recording = judged({**dataset, "groups": [*np.repeat(np.arange(60), 10), 60, 61]}, Said(), **splits)
-    by_clip = judged(dataset, Said(), **splits)
+    by_recording = evaluate({**dataset, "groups": [*np.repeat(np.arange(60), 10), 60, 61]}, Claiming(), **splits)
+    by_clip = evaluate(dataset, Claiming(), **splits)
     widths = [np.diff(result.intervals["accuracy"])[0] for result in (by_recording, by_clip)]
     # The standard error of a share grows by the square root of ten when ten clips are one observation.
     assert widths[0] / widths[1] == pytest.approx(10**0.5, rel=0.1)
@@ -251,11 +251,11 @@ def test_intervals_cover_what_they_should():
         rng = np.random.default_rng(seed)
         right = np.repeat(rng.random(80) < 0.7, 4)
         dataset = {
-            "data": said([*right, 0, 1]),
+            "data": make_claims([*right, 0, 1]),
             "target": np.append(np.ones(320, int), [0, 1]),
             "groups": np.append(np.repeat(np.arange(80), 4), [80, 81]),
         }
-        result = judged(dataset, Said(), cv=[([320, 321], range(320))], n_bootstrap=300, confidence_level=0.8)
+        result = evaluate(dataset, Claiming(), cv=[([320, 321], range(320))], n_bootstrap=300, confidence_level=0.8)
         covered += result.intervals["accuracy"][0] <= 0.7 <= result.intervals["accuracy"][1]
     assert 68 <= covered <= 90  # of a binomial with 0.8, but for one case in a thousand
 
@@ -289,7 +289,7 @@ def test_recordings_on_both_sides(splits, expected):
 
 
 class ByRecording:
-    """A splitter of somebody's own, with scikit-learn's method and nothing more."""
+    """A splitter of the user's own, with scikit-learn's method and nothing more."""
 
     def split(self, X, y=None, groups=None):
         for name in np.unique(groups):
@@ -298,7 +298,7 @@ class ByRecording:
 
 def test_a_splitter_that_is_not_scikit_learns(rows):
     assert find_leaks(rows["groups"], ByRecording()).tolist() == []
-    result = judged(rows, cv=ByRecording())
+    result = evaluate(rows, cv=ByRecording())
     assert len(result.n_test) == 24
     assert result.cv_description == "the splits passed (ByRecording)"
 
@@ -308,7 +308,7 @@ def test_no_groups_no_leaks():
 
 
 @pytest.mark.parametrize("groups", [["a", None, "b"], [1.0, np.nan, 2.0], [[1, 2], [3, 4]]])
-def test_groups_that_tell_nothing_are_refused(groups):
+def test_groups_without_information_are_refused(groups):
     with pytest.raises(ValueError, match=r"groups must name every recording|1d array"):
         find_leaks(groups, [([0], [1])])
 
@@ -321,13 +321,13 @@ def test_leaks_of_the_published_splits(real_data):
     assert find_leaks(groups, PredefinedSplit(folds)).tolist() == [77751, 106905, 132016, 176638, 180937]
     dataset = {"data": published["X"], "target": published["y"], "groups": groups, "cv": PredefinedSplit(folds)}
     model = make_pipeline(StandardScaler(), DummyClassifier())
-    with pytest.warns(LeakWarning, match="698 recordings have clips on both sides") as told:
-        result = judged(dataset, model, cv=[split])
+    with pytest.warns(LeakWarning, match="698 recordings have clips on both sides") as caught:
+        result = evaluate(dataset, model, cv=[split])
     assert len(result.leaks) == 698
-    assert told[0].filename == __file__
+    assert caught[0].filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = judged(dataset, model)
+        result = evaluate(dataset, model)
     assert len(result.leaks) == 5
     text = "5 recordings have clips on both sides of a split: 77751, 106905, 132016, 176638, 180937."
     assert text in str(result)
@@ -353,20 +353,20 @@ def test_the_folds_of_esc10_keep_recordings_whole(real_data):
 )
 def test_splits_that_are_none_are_refused(rows, splits, match):
     with pytest.raises(ValueError, match=f"^cv {match}"):
-        judged(rows, cv=splits)
+        evaluate(rows, cv=splits)
     with pytest.raises(ValueError, match=f"^splits {match}"):
         find_leaks(rows["groups"], splits)
 
 
-def test_too_few_clips_or_recordings_for_the_folds_are_told(rows):
+def test_too_few_clips_or_recordings_for_the_folds_are_reported(rows):
     few = {"data": rows["data"][:7], "target": ["dog"] * 4 + ["siren"] * 3}
     with pytest.raises(
         ValueError, match=r"^5 folds need 5 clips of a class, and the largest, 'dog', has 4\nPass a smaller"
     ):
-        judged(few)
+        evaluate(few)
     with pytest.raises(ValueError, match=r"^3 folds need 3 recordings, and there are 2\nPass a smaller"):
-        judged({**few, "groups": [1, 1, 2, 2, 1, 1, 2]}, cv=3)
-    assert judged({**few, "groups": [1, 1, 2, 2, 1, 1, 2]}, cv=2).n_recordings == 2
+        evaluate({**few, "groups": [1, 1, 2, 2, 1, 1, 2]}, cv=3)
+    assert evaluate({**few, "groups": [1, 1, 2, 2, 1, 1, 2]}, cv=2).n_recordings == 2
 
 
 @pytest.mark.parametrize("splits", [None, 5, "folds"])
@@ -379,24 +379,26 @@ def test_a_leaking_cv_is_warned_of(rows):
     cv = KFold(5, shuffle=True, random_state=0)
     expected = find_leaks(rows["groups"], cv)
     share = np.mean(np.concatenate([np.isin(rows["groups"][b], rows["groups"][a]) for a, b in cv.split(rows["data"])]))
-    with pytest.warns(LeakWarning, match=f"{len(expected)} recordings have .* touches {share:.0%} of the test") as told:
-        result = judged(rows, cv=cv)
-    assert [warning.filename for warning in told] == [__file__]
+    with pytest.warns(
+        LeakWarning, match=f"{len(expected)} recordings have .* affects {share:.0%} of the test"
+    ) as caught:
+        result = evaluate(rows, cv=cv)
+    assert [warning.filename for warning in caught] == [__file__]
     np.testing.assert_array_equal(result.leaks, expected)
     assert f"{len(expected)} recordings have clips on both sides of a split: 0, 1, 2" in str(result)
     with pytest.warns(LeakWarning, match="This split leaks: 1 recording has clips"):
-        result = judged(rows, cv=[(range(4, 120), range(4))])
+        result = evaluate(rows, cv=[(range(4, 120), range(4))])
     assert "1 recording has clips on both sides of a split: 0." in str(result)
 
 
-def test_few_leaks_of_the_data_sets_own_folds_are_told_without_a_warning(rows):
+def test_few_leaks_of_the_data_sets_own_folds_are_reported_without_a_warning(rows):
     recordings = np.unique(rows["groups"], return_inverse=True)[1]
     fold = recordings % 5
-    fold[np.flatnonzero(recordings == 0)[0]] = 1  # one clip strays, and touches those of its recording
+    fold[np.flatnonzero(recordings == 0)[0]] = 1  # one clip strays, and affects those of its recording
     dataset = {**rows, "cv": PredefinedSplit(fold)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        results = [judged(dataset), judged(dataset, cv=dataset["cv"])]
+        results = [evaluate(dataset), evaluate(dataset, cv=dataset["cv"])]
     for result in results:
         assert "1 recording has clips on both sides of a split: 0." in str(result)
 
@@ -404,7 +406,7 @@ def test_few_leaks_of_the_data_sets_own_folds_are_told_without_a_warning(rows):
 def test_many_leaks_of_the_data_sets_own_folds_are_warned_of(rows):
     dataset = {**rows, "cv": KFold(5, shuffle=True, random_state=0)}
     with pytest.warns(LeakWarning, match="24 recordings have clips on both sides"):
-        result = judged(dataset)
+        result = evaluate(dataset)
     assert "on both sides of a split: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 14 more." in str(result)
 
 
@@ -415,21 +417,21 @@ def test_folds_of_other_clips_are_refused(rows, change):
         "cv": PredefinedSplit(np.arange(120) % 5),
     }
     with pytest.raises(ValueError, match=r"cv describes 120 clips, and the data set has (240|100)"):
-        judged(dataset)
+        evaluate(dataset)
 
 
 def test_classes_without_a_training_clip_are_named(rows):
     target = np.where(rows["groups"] == rows["groups"][0], "rare", np.asarray(rows["target"]).astype(str))
-    result = judged({**without(rows, "cv"), "target": target})
+    result = evaluate({**without(rows, "cv"), "target": target})
     assert [label for _, label in result.missing_classes] == ["rare"]
-    assert "Classes without a training clip, which cannot be right: 1, the first of them 'rare' in split" in str(result)
+    assert "Classes without training clips, which cannot be predicted: 1, the first one 'rare' in split" in str(result)
 
 
 @pytest.mark.parametrize("cv", [None, 4, np.int64(4)])
 def test_folds_of_our_own_keep_recordings_whole(rows, cv):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = judged(without(rows, "cv"), cv=cv)
+        result = evaluate(without(rows, "cv"), cv=cv)
     n = 5 if cv is None else 4
     expected = StratifiedGroupKFold(n, shuffle=True, random_state=0).split(rows["data"], rows["target"], rows["groups"])
     np.testing.assert_array_equal(result.positions, np.concatenate([test for _, test in expected]))
@@ -439,7 +441,7 @@ def test_folds_of_our_own_keep_recordings_whole(rows, cv):
 
 
 def test_where_no_recordings_are_known(rows):
-    result = judged(without(rows, "cv", "groups"))
+    result = evaluate(without(rows, "cv", "groups"))
     expected = StratifiedKFold(5, shuffle=True, random_state=0).split(rows["data"], rows["target"])
     np.testing.assert_array_equal(result.positions, np.concatenate([test for _, test in expected]))
     assert result.n_recordings is None
@@ -499,7 +501,7 @@ def test_silent_clips_are_no_duplicates_and_no_leak(tones):
     dataset = {"data": [*loud, *silent], "target": [*tones[1], *[tones[1][0]] * len(silent)]}
     with warnings.catch_warnings():
         warnings.simplefilter("error", LeakWarning)
-        assert judged(dataset, clf, cv=4).duplicates == []
+        assert evaluate(dataset, clf, cv=4).duplicates == []
 
 
 @pytest.mark.parametrize("form", [np.array, list, lambda X: pytest.importorskip("pandas").DataFrame(X), tuple])
@@ -532,7 +534,7 @@ def test_what_is_no_sequence_of_clips(X, error, message):
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_duplicates_on_both_sides_are_told_of(rows, own):
+def test_duplicates_on_both_sides_are_reported(rows, own):
     X = rows["data"].copy()
     X[[50, 100]] = X[0]
     X[1] = X[2]  # in one recording
@@ -540,13 +542,15 @@ def test_duplicates_on_both_sides_are_told_of(rows, own):
     if own:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            result = judged(dataset)
+            result = evaluate(dataset)
     else:
-        message = r"1 sound is on both sides under different names, such as clips 0, 50, 100.* give identical sounds"
+        message = (
+            r"1 sound is on both sides under different names, for example clips 0, 50, 100.* give identical sounds"
+        )
         with pytest.warns(LeakWarning, match=message):
-            result = judged(without(dataset, "cv"))
+            result = evaluate(without(dataset, "cv"))
     assert result.duplicates == [[0, 50, 100]]
-    text = "1 sound occurs on both sides of a split under different names, such as clips 0, 50, 100."
+    text = "1 sound occurs on both sides of a split under different names, for example clips 0, 50, 100."
     assert text in str(result)
     assert text in result._repr_html_()
 
@@ -557,7 +561,7 @@ def test_duplicates_on_both_sides_are_told_of(rows, own):
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_every_clip_is_extracted_once(tone_files, tones, decoded, n_jobs):
     clf = make_pipeline(MFCCMeanTransformer(), StandardScaler(), LogisticRegression())
-    result = judged({"data": tone_files, "target": tones[1]}, clf, cv=4, n_jobs=n_jobs)
+    result = evaluate({"data": tone_files, "target": tones[1]}, clf, cv=4, n_jobs=n_jobs)
     assert len(decoded) == len(tone_files)  # for its features and to look for duplicates
     assert clf[0].memory is None
     assert not hasattr(clf[-1], "coef_")
@@ -571,14 +575,14 @@ def test_the_users_own_cache_is_used(tone_files, tones, tmp_path, decoded):
     clf = make_pipeline(MFCCMeanTransformer(memory=tmp_path), LogisticRegression(max_iter=5000))
     clf[0].transform(tone_files)
     decoded.clear()
-    judged({"data": tone_files, "target": tones[1]}, clf, cv=4)
+    evaluate({"data": tone_files, "target": tones[1]}, clf, cv=4)
     assert len(decoded) == len(tone_files)
     assert clf[0].memory == tmp_path
 
 
 def test_a_frozen_transformer_is_left_as_it_was(tone_files, tones, decoded):
     transformer = MFCCMeanTransformer()
-    judged(
+    evaluate(
         {"data": tone_files, "target": tones[1]},
         make_pipeline(FrozenEstimator(transformer), LogisticRegression(max_iter=5000)),
         cv=4,
@@ -600,7 +604,7 @@ def test_clips_of_every_form(tones, tone_files, form):
     }
     target = pandas.Series(tones[1], index=np.arange(100, 124))
     clf = make_pipeline(MFCCMeanTransformer(), StandardScaler(), LogisticRegression())
-    result = judged({"data": forms[form], "target": target, "groups": target.index}, clf, cv=3)
+    result = evaluate({"data": forms[form], "target": target, "groups": target.index}, clf, cv=3)
     assert result.pooled["accuracy"] == 1
     np.testing.assert_array_equal(result.y_true, tones[1][result.positions])
 
@@ -608,9 +612,9 @@ def test_clips_of_every_form(tones, tone_files, form):
 def test_rows_in_a_frame_keep_their_names(rows):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(rows["data"], columns=list("abcd"), index=np.arange(120)[::-1])
-    result = judged({**rows, "data": frame, "target": pandas.Series(rows["target"]).astype("category")})
-    np.testing.assert_allclose(result.probabilities, judged(rows).probabilities, rtol=1e-9)
-    np.testing.assert_array_equal(judged({**rows, "data": frame.values.tolist()}).y_pred, result.y_pred)
+    result = evaluate({**rows, "data": frame, "target": pandas.Series(rows["target"]).astype("category")})
+    np.testing.assert_allclose(result.probabilities, evaluate(rows).probabilities, rtol=1e-9)
+    np.testing.assert_array_equal(evaluate({**rows, "data": frame.values.tolist()}).y_pred, result.y_pred)
 
 
 @pytest.mark.parametrize(
@@ -620,7 +624,7 @@ def test_rows_in_a_frame_keep_their_names(rows):
 )
 def test_labels_of_any_kind(rows, labels):
     y = np.array(labels)[rows["groups"] % 3]
-    result = judged({**rows, "target": y})
+    result = evaluate({**rows, "target": y})
     expected = metrics.precision_recall_fscore_support(y[result.positions], result.y_pred)
     table = str(result).split("\n\n")[3].splitlines()[1:]
     for i, line in enumerate(table):
@@ -648,7 +652,7 @@ def dense(**parameters):
 
 @pytest.mark.parametrize("wrap", [lambda clf: clf, lambda clf: make_pipeline(StandardScaler(), clf)])
 def test_groups_reach_the_classifier(rows, wrap):
-    result = judged(rows, wrap(dense()))
+    result = evaluate(rows, wrap(dense()))
     X, y, groups = rows["data"], rows["target"], rows["groups"]
     with sklearn.config_context(enable_metadata_routing=True):
         expected = wrap(dense()).fit(X[30:], y[30:], groups=groups[30:]).predict_proba(X[:30])
@@ -671,7 +675,7 @@ def test_groups_reach_the_classifier(rows, wrap):
 )
 def test_groups_break_nothing(rows, estimator, takes):
     before = str(clone(estimator).get_params())
-    result = judged(rows, estimator)
+    result = evaluate(rows, estimator)
     X, y, groups = rows["data"], rows["target"], rows["groups"]
     with sklearn.config_context(enable_metadata_routing=takes):
         expected = clone(estimator).fit(X[30:], y[30:], **({"groups": groups[30:]} if takes else {}))
@@ -680,7 +684,7 @@ def test_groups_break_nothing(rows, estimator, takes):
     assert not [name for name in vars(estimator) if name.endswith("_")]
 
 
-# -- what cannot be judged ---------------------------------------------------------------------------------------------
+# -- what cannot be evaluated ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -691,25 +695,25 @@ def test_groups_break_nothing(rows, estimator, takes):
         ({"groups": [None, *"ab" * 59, "a"]}, "groups must name every recording"),
         ({"target": np.linspace(0, 1, 120)}, "Unknown label type: continuous"),
         ({"target": np.zeros((120, 2))}, "1d array"),
-        ({"cv": []}, "cv must give at least one split"),
-        ({"cv": [([], [1, 2])]}, "cv must give at least one split, and clips on both sides of each"),
+        ({"cv": []}, "cv must yield at least one split"),
+        ({"cv": [([], [1, 2])]}, "cv must yield at least one split, with clips on both sides of each"),
     ],
 )
 def test_a_data_set_that_does_not_fit_together(rows, change, message):
     with pytest.raises(ValueError, match=message):
-        judged({**rows, **change})
+        evaluate({**rows, **change})
 
 
 @pytest.mark.parametrize("dataset", [{"data": [1]}, {"target": [1]}, [1, 2], None])
 def test_what_is_no_data_set(dataset):
     with pytest.raises(ValueError, match='dataset must be a Bunch or a dict with "data" and "target"'):
-        judged(dataset)
+        evaluate(dataset)
 
 
 def test_a_classifier_that_knows_other_labels(rows):
     frozen = FrozenEstimator(LogisticRegression().fit(rows["data"], np.char.upper(rows["target"])))
-    with pytest.raises(ValueError, match="knows labels that the data set lacks: 'BARK', 'DRILL', 'SIREN'"):
-        judged(rows, frozen)
+    with pytest.raises(ValueError, match="predicts labels that are not in the data set: 'BARK', 'DRILL', 'SIREN'"):
+        evaluate(rows, frozen)
 
 
 @pytest.mark.parametrize("function", [cross_validate_clips, compare])
@@ -737,7 +741,7 @@ def test_bad_parameters(rows, function, name, value):
 
 def test_text_and_html(rows):
     y = np.where(rows["target"] == "bark", "<b>bark & co</b>", rows["target"])
-    result = judged({**rows, "target": y}, confidence_level=0.9)
+    result = evaluate({**rows, "target": y}, confidence_level=0.9)
     text, html = str(result), result._repr_html_()
     low, high = result.intervals["accuracy"]
     scores = result.scores["accuracy"]
@@ -754,21 +758,21 @@ def test_text_and_html(rows):
 
 
 def test_one_split_has_no_spread(rows):
-    line = str(judged(rows, cv=[(range(60), range(60, 120))])).splitlines()[1]
+    line = str(evaluate(rows, cv=[(range(60), range(60, 120))])).splitlines()[1]
     assert line.endswith(" -")
 
 
 def test_many_classes_get_no_confusion_matrix_in_text():
     X = np.repeat(np.eye(25), 4, axis=0) + np.random.default_rng(0).normal(size=(100, 25)) / 10
-    result = judged({"data": X, "target": np.repeat(np.arange(25), 4)}, cv=2)
+    result = evaluate({"data": X, "target": np.repeat(np.arange(25), 4)}, cv=2)
     assert "true \\ predicted" not in str(result)
     assert "true \\ predicted" in result._repr_html_()
 
 
 def test_a_progress_bar(rows, capsys):
-    judged(rows, verbose=1)
+    evaluate(rows, verbose=1)
     assert "4/4" in capsys.readouterr().err
-    judged(rows)
+    evaluate(rows)
     assert capsys.readouterr() == ("", "")
 
 
@@ -778,7 +782,7 @@ def test_the_plot_shows_the_matrix(rows, normalize):
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    result = judged(rows)
+    result = evaluate(rows)
     figure, ax = plt.subplots()
     display = result.plot_confusion_matrix(ax=ax, normalize=normalize)
     expected = metrics.confusion_matrix(result.y_true, result.y_pred, normalize=normalize)
@@ -797,7 +801,7 @@ def test_the_corrected_t_test_by_hand(rows):
     result = compare(models, rows, n_bootstrap=20, confidence_level=0.9)
     assert [(pair["first"], pair["second"]) for pair in result.differences] == list(itertools.combinations(models, 2))
     for pair in result.differences:
-        scores = [judged(rows, models[pair[side]]).scores["accuracy"] for side in ("first", "second")]
+        scores = [evaluate(rows, models[pair[side]]).scores["accuracy"] for side in ("first", "second")]
         d = scores[0] - scores[1]
         np.testing.assert_allclose(pair["per_split"], d)
         error = (np.var(d, ddof=1) * (1 / 4 + 30 / 90)) ** 0.5
@@ -811,7 +815,7 @@ def test_the_corrected_t_test_by_hand(rows):
     holm = np.minimum(np.maximum.accumulate(p[order] * [3, 2, 1]), 1)
     np.testing.assert_allclose([result.differences[i]["p_adjusted"] for i in order], holm)
     assert holm[0] < 0.1 < holm[-1] or len(set(holm)) > 1
-    assert result.evaluations["all"].scores["accuracy"].tolist() == judged(rows).scores["accuracy"].tolist()
+    assert result.evaluations["all"].scores["accuracy"].tolist() == evaluate(rows).scores["accuracy"].tolist()
 
 
 def test_splits_of_different_size(rows):
@@ -845,12 +849,12 @@ def test_one_estimator_cannot_be_compared(rows, estimators):
         compare(estimators, rows)
 
 
-def test_one_split_cannot_tell_a_difference(rows):
+def test_one_split_cannot_show_a_difference(rows):
     with pytest.raises(ValueError, match="compare needs at least two splits"):
         compare({"a": DummyClassifier(), "b": DummyClassifier()}, rows, cv=[(range(60), range(60, 120))])
 
 
-def test_a_leak_is_warned_of_once_for_all(rows):
-    with pytest.warns(LeakWarning) as told:
+def test_one_warning_reports_a_leak_for_all_estimators(rows):
+    with pytest.warns(LeakWarning) as caught:
         compare({"a": DummyClassifier(), "b": DummyClassifier()}, rows, cv=KFold(7), n_bootstrap=5)
-    assert [warning.filename for warning in told] == [__file__]
+    assert [warning.filename for warning in caught] == [__file__]

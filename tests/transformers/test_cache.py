@@ -168,7 +168,7 @@ def test_parameters_that_change_no_row_hit(tone_files, tmp_path, decoded):
     assert len(decoded) == 2
 
 
-def test_errors_are_not_kept(tone_files, tmp_path):
+def test_errors_are_not_saved(tone_files, tmp_path):
     path = tmp_path / "clip.wav"
     transformer = MFCCMeanTransformer(memory=tmp_path)
     for spoil in (lambda: None, path.touch, lambda: path.write_bytes(b"these are no sounds" * 20)):
@@ -203,13 +203,13 @@ def test_a_bad_memory_gets_its_sentence(tone_files, memory):
         MFCCMeanTransformer(memory=memory).fit(tone_files)
 
 
-def test_a_memory_without_a_location_keeps_nothing(tone_files, decoded):
+def test_a_memory_without_a_location_saves_nothing(tone_files, decoded):
     for _ in range(2):
         MFCCMeanTransformer(memory=joblib.Memory(None)).transform(tone_files[:1])
     assert len(decoded) == 2
 
 
-def test_a_file_in_the_folders_place_is_told(tone_files):
+def test_a_file_in_the_folders_place_is_reported(tone_files):
     with pytest.raises(OSError, match=r"memory='.*' cannot be used as a folder \(File exists\)"):
         MFCCMeanTransformer(memory=tone_files[0]).transform(tone_files)
 
@@ -322,7 +322,7 @@ class Bomb:
 @pytest.mark.parametrize(
     "row", [b"", b"\0" * 160, b"\0" * 168, "text", 7, None, pickle.dumps(Bomb())], ids=lambda row: repr(row)[:9]
 )
-def test_rows_that_are_not_ours_are_computed_anew(tone_files, tmp_path, decoded, row):
+def test_foreign_rows_are_computed_again(tone_files, tmp_path, decoded, row):
     expected = features_of(tone_files[:2], tmp_path)
     replace_rows(tmp_path, row)
     np.testing.assert_array_equal(features_of(tone_files[:2], tmp_path), expected)
@@ -330,7 +330,7 @@ def test_rows_that_are_not_ours_are_computed_anew(tone_files, tmp_path, decoded,
     assert len(decoded) == 4
 
 
-def test_a_row_with_a_changed_bit_or_of_another_clip_is_computed_anew(tone_files, tmp_path, decoded):
+def test_a_row_with_a_changed_bit_or_of_another_clip_is_computed_again(tone_files, tmp_path, decoded):
     expected = features_of(tone_files[:2], tmp_path)
     with database(tmp_path) as connection:
         (first, row), (second, _) = connection.execute("SELECT clip, row FROM features").fetchall()
@@ -355,15 +355,15 @@ def occupy(path):
 
 
 @pytest.mark.parametrize("spoil", [damage, cut, occupy])
-def test_a_damaged_file_is_told_and_nothing_is_lost(tone_files, tmp_path, spoil):
+def test_a_damaged_file_is_reported_and_nothing_is_lost(tone_files, tmp_path, spoil):
     expected = features_of(tone_files, tmp_path)
     spoil(tmp_path / "soundclf-features.sqlite")
     with pytest.warns(
         RuntimeWarning, match=r"feature cache '.*' cannot be used \(.*\), so features are computed"
-    ) as told:
+    ) as caught:
         features = MFCCMeanTransformer(memory=tmp_path, n_jobs=2).transform(tone_files)
     np.testing.assert_array_equal(features, expected)
-    assert len(told) == 1
+    assert len(caught) == 1
 
 
 # -- keys and eviction -------------------------------------------------------------------------------------------------

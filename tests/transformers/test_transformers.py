@@ -129,7 +129,7 @@ def test_nan_keeps_the_number_of_rows_and_warns_once(mixed, n_jobs):
 
 
 def test_a_long_list_of_bad_clips_is_cut(tmp_path):
-    with pytest.warns(AudioWarning, match=r"30 of 30 clips .* Clip 19, .* And 10 more\.$"):
+    with pytest.warns(AudioWarning, match=r"30 of 30 clips .* Clip 19, .* and 10 more\.$"):
         MFCCMeanTransformer(on_error="nan").transform([str(tmp_path / f"{i}.wav") for i in range(30)])
 
 
@@ -183,8 +183,8 @@ def test_nan_rows_meet_scikit_learns_own_error_and_two_ways_on(mixed):
         (pd.DataFrame({"path": ["a.wav"]}), ValueError, r'pass the column that holds them, for example X\["path"\]'),
         (pd.DataFrame({"path": ["a.wav"], "label": ["a"]}), ValueError, "pass the column that holds them"),
         (np.array([["a.wav"]]), ValueError, r"2-D array of strings; .* X\[:, 0\]"),
-        ([], ValueError, "X holds no clips"),
-        (np.array([], dtype=object), ValueError, "X holds no clips"),
+        ([], ValueError, "X contains no clips"),
+        (np.array([], dtype=object), ValueError, "X contains no clips"),
         (np.zeros((2, 3, 4)), ValueError, "Found array with dim 3"),
         (np.zeros((2, 3), complex), ValueError, "Complex data not supported"),
         (
@@ -216,15 +216,15 @@ def test_file_object_as_the_whole_X(tone_files):
 
 
 @pytest.mark.parametrize("form", [np.asarray, np.ndarray.tolist], ids=["array", "lists"])
-def test_whole_numbers_in_two_dimensions_are_taken_as_they_stand_and_warned_of(form):
+def test_whole_numbers_in_two_dimensions_are_used_unscaled_with_a_warning(form):
     X = np.random.default_rng(0).integers(-5, 5, (3, 500))
-    with pytest.warns(AudioWarning, match="^X is an array of integers, .* for 16-bit samples by 32768$") as told:
+    with pytest.warns(AudioWarning, match="^X is an array of integers, .* for 16-bit samples by 32768$") as caught:
         rows = MFCCMeanTransformer().transform(form(X))
-    assert [warning.filename for warning in told] == [__file__]
+    assert [warning.filename for warning in caught] == [__file__]
     np.testing.assert_array_equal(rows, MFCCMeanTransformer().transform(X.astype(float)))
 
 
-def test_labels_of_another_number_are_told_of_before_clips_are_read(tmp_path):
+def test_labels_of_another_number_are_reported_before_clips_are_read(tmp_path):
     missing = [tmp_path / "a.wav", tmp_path / "b.wav"]
     for call in (MFCCMeanTransformer().fit, MFCCMeanTransformer().fit_transform):
         with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[2, 3\]"):

@@ -28,25 +28,25 @@ def compare(
 ) -> Comparison:
     """Compare estimators on the same splits.
 
-    The accuracies of two estimators are compared split by split. The training sets of the splits overlap, so that a
-    plain t-test finds differences that are not there; the variance is corrected as Nadeau and Bengio propose [1]_.
+    The accuracies of each pair of estimators are compared by a paired t-test over the splits. Because the training sets
+    of the splits overlap, the variance is corrected as proposed by Nadeau and Bengio [1]_.
 
     Parameters
     ----------
     estimators : mapping of str to classifier
-        At least two, by name.
+        At least two estimators, by name.
     dataset, cv, n_bootstrap, confidence_level, random_state, n_jobs, verbose
-        As for :func:`cross_validate_clips`; there must be at least two splits.
+        As for :func:`cross_validate_clips`; at least two splits are needed.
 
     Returns
     -------
     Comparison
-        Each estimator's evaluation, and each pair's differences.
+        Evaluation of each estimator, and differences of each pair.
 
     Raises
     ------
     ValueError
-        For fewer than two estimators or splits, and as from :func:`cross_validate_clips`.
+        If there are fewer than two estimators or splits, and as from :func:`cross_validate_clips`.
 
     References
     ----------

@@ -50,52 +50,51 @@ def cross_validate_clips(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Evaluation:
-    """Evaluate an estimator on clips of recordings that it was not trained on.
+    """Evaluate an estimator by cross-validation on clips of recordings that it was not trained on.
 
-    The data set's own folds are used if it has any, else five folds that keep recordings whole and classes in
-    proportion. The features of every clip are extracted once, whatever the number of folds. Where the estimator's
-    ``fit`` takes ``groups``, as :class:`~soundclf.DenseAudioClassifier` does to choose its validation rows, they are
-    those of the training clips, as scikit-learn's metadata routing determines.
+    The data set's own folds are used if it has any, else five stratified folds that keep recordings whole. Each clip is
+    decoded once, before the first fit, whatever the number of folds. If the estimator's ``fit`` accepts ``groups``, as
+    :class:`~soundclf.DenseAudioClassifier` does to choose its validation rows, it gets those of the training clips,
+    through scikit-learn's metadata routing.
 
     Parameters
     ----------
     estimator : classifier
-        Such as a pipeline of a transformer and a classifier. It is cloned for every split.
+        For example a pipeline of a transformer and a classifier. It is cloned for each split.
     dataset : Bunch or mapping
-        With "data" and "target", and where they are known "groups", the recording of every clip, and "cv": as the
-        loaders of :mod:`soundclf.datasets` give them. "data" may hold clips, or rows of features for a classifier
-        alone.
+        With "data", "target", and optionally "groups", the recording of each clip, and "cv", as returned by the loaders
+        of :mod:`soundclf.datasets`. "data" contains clips, or rows of features for a classifier alone.
     cv : int, splitter or iterable of (train, test), default=None
-        Other splits: a number of folds, or as in scikit-learn.
+        Other splits: a number of folds, or as in scikit-learn. None uses those of the data set.
     n_bootstrap : int >= 1, default=2000
-        Resamplings of the recordings for the intervals.
+        Number of bootstrap samples of the recordings, for the confidence intervals.
     confidence_level : float in (0, 1), default=0.95
-        Of the intervals.
+        Confidence level of the intervals.
     random_state : int or None, default=0
-        Determines the resamplings, and the folds where the data set has none; not the estimator's fits.
+        Seed of the bootstrap, and of the folds if the data set has none; it does not affect the estimator.
     n_jobs : int, default=None
-        Number of splits to work on at the same time, in threads.
+        Number of threads over splits, and over clips while their features are extracted.
     verbose : int, default=0
-        With 1 or more, a progress bar over the splits.
+        If positive, show a progress bar over the clips and one over the splits.
 
     Returns
     -------
     Evaluation
-        Scores by split, pooled scores with intervals, confusion matrix, report by class, calibration error, leaks.
+        Scores of each split, pooled scores with intervals, confusion matrix, report by class, calibration error, leaks.
 
     Raises
     ------
     ValueError
-        If the data set lacks "data" or "target", or they differ in length; for missing groups, a ``cv`` without splits,
-        and an estimator that knows labels which the data set lacks.
+        If the data set lacks "data" or "target", if they differ in length, if groups are missing, if ``cv`` yields no
+        splits, or if the estimator predicts labels that the data set does not contain.
     ParameterError
         For a parameter outside its range.
 
     Warns
     -----
     LeakWarning
-        If ``cv`` puts clips of one recording, or identical sounds, on both sides of a split. Of a data set's own folds
-        the result says so without a warning, as long as that touches less than 5 % of the test clips.
+        If clips of one recording, or identical sounds, are on both sides of a split. If the splits are the data set's
+        own folds and less than 5 % of the test clips are affected, leaks are only reported in the result.
 
     Examples
     --------
@@ -127,7 +126,7 @@ def cross_validate_clips(
 
 @dataclass
 class CrossValidation:
-    """A data set, the splits to evaluate on, and, once they were checked, their leaks.
+    """A data set, its splits, and, after :meth:`check_leaks`, their leaks.
 
     Attributes
     ----------
@@ -136,11 +135,11 @@ class CrossValidation:
     y : ndarray of shape (n_clips,)
         Their labels.
     groups : ndarray of shape (n_clips,) or None
-        The recording of every clip.
+        Recording of each clip.
     splits : list of (train, test)
         Positions of training and test clips.
     cv_description : str
-        What the clips were split by.
+        Description of the splits.
     own : bool
         Whether the splits are the data set's own.
     leaks, duplicates
@@ -158,7 +157,7 @@ class CrossValidation:
 
     @classmethod
     def from_dataset(cls, dataset: Mapping[str, Any], cv: Any, random_state: int | None) -> CrossValidation:
-        """Check a data set, and split it."""
+        """Check and split a data set."""
         if not isinstance(dataset, Mapping) or "data" not in dataset or "target" not in dataset:
             raise ValueError(
                 'dataset must be a Bunch or a dict with "data" and "target", as the loaders of soundclf.datasets '
@@ -242,7 +241,7 @@ class CrossValidation:
     def _score_splits(self, predicted: Sequence[np.ndarray]) -> dict[str, NDArray[np.float64]]:
         pairs = [(self.y[test], labels) for (_, test), labels in zip(self.splits, predicted, strict=True)]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a predicted class that a small split lacks
+            warnings.simplefilter("ignore", UserWarning)  # about predicted classes that are not in a small split
             return {
                 "accuracy": np.array([accuracy_score(*pair) for pair in pairs]),
                 "balanced_accuracy": np.array([balanced_accuracy_score(*pair) for pair in pairs]),
@@ -265,7 +264,7 @@ class CrossValidation:
         predict_time = time.perf_counter() - start - fit_time
         unknown = np.setdiff1d(getattr(fitted, "classes_", predicted), classes)
         if len(unknown):
-            raise ValueError(f"The estimator knows labels that the data set lacks: {format_list(unknown)}")
+            raise ValueError(f"The estimator predicts labels that are not in the data set: {format_list(unknown)}")
         probabilities = None
         if computed is not None:
             probabilities = np.zeros((len(test), len(classes)))
@@ -282,5 +281,5 @@ def _rows(X: Any, positions: np.ndarray) -> Any:
 def _takes_groups(estimator: Any) -> bool:
     try:
         return bool(get_routing_for_object(estimator).consumes("fit", ["groups"]))
-    except NotImplementedError:  # a meta-estimator that passes nothing on, such as AdaBoostClassifier
+    except NotImplementedError:  # a meta-estimator without metadata routing, such as AdaBoostClassifier
         return False

@@ -1,4 +1,4 @@
-"""What stands on both sides of a split: recordings, and identical sounds."""
+"""Leaks of a split: recordings, and identical sounds, on both sides of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ._splits import check_splits, generate_splits, take_rows
 
 __all__ = ["compute_fingerprint", "find_duplicates", "find_leaks", "group_equal", "list_clips", "warn_leaks"]
 
-_MENTIONED = 0.05  # share of test clips up to which leaks of a data set's own folds are mentioned, and not warned of
+_MENTIONED = 0.05  # share of test clips below which leaks of a data set's own folds cause no warning
 
 
 def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
@@ -28,20 +28,20 @@ def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
     Parameters
     ----------
     groups : array-like of shape (n_clips,)
-        The recording that each clip was cut from.
+        Recording that each clip was cut from.
     splits : iterable of (train, test) or a splitter
-        Positions of the training and test clips of each split, as scikit-learn's splitters give them; or such a
-        splitter, if it needs nothing but ``groups``, such as ``dataset.cv``.
+        Positions of the training and test clips of each split, as scikit-learn's splitters yield them; or a splitter
+        that needs nothing but ``groups``, such as ``dataset.cv``.
 
     Returns
     -------
     ndarray of shape (n_leaks,)
-        Those recordings, sorted, each once; empty if every split keeps all recordings whole.
+        The recordings, sorted and unique; empty if no recording is on both sides of a split.
 
     Raises
     ------
     ValueError
-        If ``groups`` or ``splits`` are neither of these.
+        If ``groups`` or ``splits`` is none of these.
 
     Examples
     --------
@@ -59,22 +59,21 @@ def find_leaks(groups: ArrayLike, splits: Any) -> NDArray[Any]:
 def find_duplicates(X: Any, *, n_jobs: int | None = None) -> list[list[int]]:
     """Find identical audio under different names.
 
-    Clips are identical if their samples, mixed down to mono, and their sampling rates are equal: a copy is found in
-    another folder, under another name, or converted without loss to another format. Clips that cannot be decoded equal
-    nothing, and neither do silent clips, whose samples differ by at most 2e-4 of full scale: they are equal by chance
-    and reveal nothing about each other.
+    Clips are identical if their sampling rates and their samples, mixed down to mono, are equal: copies are found in
+    other folders, under other names, and in other lossless formats. Clips that cannot be decoded are ignored. So are
+    silent clips, whose samples differ by at most 2e-4 of full scale: they are equal by chance.
 
     Parameters
     ----------
     X : sequence of clips, or array-like of shape (n_clips, n_features)
-        Clips as for a transformer; or rows of numbers, which are compared as they are, silent or not.
+        Clips, as for a transformer; or rows of numbers, which are compared as they are, silent or not.
     n_jobs : int, default=None
         Number of threads over clips, as for a transformer.
 
     Returns
     -------
     list of list of int
-        For each sound that occurs more than once, its positions in X, ascending.
+        Positions in X, ascending, of each sound that occurs more than once.
 
     Examples
     --------
@@ -143,29 +142,29 @@ def warn_leaks(
     *,
     own: bool,
 ) -> None:
-    """Warn of the leaks of splits; of those of a data set's own folds only if they touch many clips."""
+    """Warn about the leaks of splits; about those of a data set's own folds only if they affect many clips."""
     doubled = [position for positions in duplicates for position in positions]
-    touched = [np.isin(test, doubled) for _, test in splits]
+    affected = [np.isin(test, doubled) for _, test in splits]
     if groups is not None:
-        touched = [
-            part | np.isin(groups[test], groups[train]) for part, (train, test) in zip(touched, splits, strict=True)
+        affected = [
+            part | np.isin(groups[test], groups[train]) for part, (train, test) in zip(affected, splits, strict=True)
         ]
-    share = np.concatenate(touched).mean()
+    share = np.concatenate(affected).mean()
     if not (len(leaks) or duplicates) or (own and share < _MENTIONED):
         return
     parts, advice = [], "give identical sounds one group, or keep one of them"
     if len(leaks):
         have = "recording has" if len(leaks) == 1 else "recordings have"
-        parts.append(f"{len(leaks)} {have} clips on both sides, which touches {share:.0%} of the test clips")
+        parts.append(f"{len(leaks)} {have} clips on both sides, which affects {share:.0%} of the test clips")
         advice = "use the data set's folds, or cv=None"
     if duplicates:
         are = "sound is" if len(duplicates) == 1 else "sounds are"
         parts.append(
-            f"{len(duplicates)} {are} on both sides under different names, such as clips {format_list(duplicates[0])}"
+            f"{len(duplicates)} {are} on both sides under different names, for example clips "
+            f"{format_list(duplicates[0])}"
         )
     warnings.warn(
-        f"This split leaks: {'; and '.join(parts)}. What it measures is how well known recordings are recognized; "
-        f"{advice}",
+        f"This split leaks: {'; and '.join(parts)}. It measures how well known recordings are recognized; {advice}",
         LeakWarning,
         stacklevel=4,
     )

@@ -1,4 +1,4 @@
-"""Figures from predictions: scores, their intervals, calibration."""
+"""Metrics of predictions: scores, confidence intervals, calibration error."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _BINS = 15  # of the calibration error
 
 def compute_scores(matrices: np.ndarray) -> dict[str, np.ndarray]:
     """Compute the scores of confusion matrices ``(n, n_classes, n_classes)``, over the classes that occur."""
-    right = np.einsum("nii->ni", matrices).astype(float)
-    support, given = matrices.sum(axis=2), matrices.sum(axis=1)
+    correct = np.einsum("nii->ni", matrices).astype(float)
+    support, predicted = matrices.sum(axis=2), matrices.sum(axis=1)
     with np.errstate(invalid="ignore"):
-        recall, f1 = right / support, 2 * right / (support + given)
+        recall, f1 = correct / support, 2 * correct / (support + predicted)
     return {
-        "accuracy": right.sum(axis=1) / support.sum(axis=1),
+        "accuracy": correct.sum(axis=1) / support.sum(axis=1),
         "balanced_accuracy": np.nanmean(recall, axis=1),
         "macro_f1": np.nanmean(f1, axis=1),
     }
@@ -31,31 +31,31 @@ def bootstrap_intervals(
     level: float,
     random_state: int | None,
 ) -> dict[str, tuple[float, float]]:
-    """Resample whole recordings: clips of one stand or fall together."""
+    """Compute percentile intervals of the scores by a bootstrap over whole recordings."""
     k = len(classes)
     members = np.unique(recordings, return_inverse=True)[1]
     cells = np.searchsorted(classes, y_true) * k + np.searchsorted(classes, y_pred)
     n = members.max() + 1
     random = np.random.default_rng(random_state)
-    drawn: list[dict[str, np.ndarray]] = []
+    samples: list[dict[str, np.ndarray]] = []
     for first in range(0, n_bootstrap, 100):
         size = min(100, n_bootstrap - first)
         times = random.multinomial(n, np.full(n, 1 / n), size)
         matrices = [np.bincount(cells, weights=row[members], minlength=k * k).reshape(k, k) for row in times]
-        drawn.append(compute_scores(np.stack(matrices)))
+        samples.append(compute_scores(np.stack(matrices)))
     tails = (0.5 - level / 2, 0.5 + level / 2)
     found = {}
-    for name in drawn[0]:
-        low, high = np.quantile(np.concatenate([scores[name] for scores in drawn]), tails)
+    for name in samples[0]:
+        low, high = np.quantile(np.concatenate([scores[name] for scores in samples]), tails)
         found[name] = (float(low), float(high))
     return found
 
 
 def compute_calibration_error(y_true: np.ndarray, probabilities: np.ndarray, classes: np.ndarray) -> float:
-    """Compare the probability of the predicted class with the share of right predictions, in equal bins."""
+    """Compute the expected calibration error over equal bins of the probability of the predicted class."""
     best = probabilities.argmax(axis=1)
     confidence = probabilities[np.arange(len(best)), best]
-    right = classes[best] == y_true
+    correct = classes[best] == y_true
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence, minlength=_BINS)
+    gaps = np.bincount(bins, weights=correct - confidence, minlength=_BINS)
     return float(np.abs(gaps).sum() / len(best))

@@ -15,18 +15,17 @@ __all__ = [
     "format_evaluation_text",
 ]
 
-_NAMES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
-_LISTED = 10  # leaks, or clips of one sound, that a report names
+_TITLES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "macro_f1": "Macro F1"}
 
 
-def _html_table(rows: Sequence[Sequence[str]], shades: Sequence[Sequence[float]] | None = None) -> str:
+def _format_html_table(rows: Sequence[Sequence[str]], shades: Sequence[Sequence[float]] | None = None) -> str:
     def cell(tag: str, text: str, shade: float | None = None) -> str:
-        colour = (
+        color = (
             ""
             if shade is None
             else f";background:rgba(33,102,172,{shade:.2f});color:{'#fff' if shade > 0.5 else 'inherit'}"
         )
-        return f'<{tag} style="text-align:right;padding:2px 8px{colour}">{escape(text)}</{tag}>'
+        return f'<{tag} style="text-align:right;padding:2px 8px{color}">{escape(text)}</{tag}>'
 
     head = "".join(cell("th", text) for text in rows[0])
     body = []
@@ -36,10 +35,10 @@ def _html_table(rows: Sequence[Sequence[str]], shades: Sequence[Sequence[float]]
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
-def _figures(result: Any) -> list[list[str]]:
+def _make_score_rows(result: Any) -> list[list[str]]:
     level = f"{100 * result.confidence_level:g} % interval"
     rows = [["", "pooled", level, "mean of splits", "std"]]
-    for name, title in _NAMES.items():
+    for name, title in _TITLES.items():
         low, high = result.intervals[name]
         scores = result.scores[name]
         spread = f"{scores.std(ddof=1):.3f}" if len(scores) > 1 else "-"
@@ -47,39 +46,40 @@ def _figures(result: Any) -> list[list[str]]:
     return rows
 
 
-def _by_split(result: Any) -> list[list[str]]:
-    rows = [["split", "train", "test", *_NAMES.values(), "fit"]]
+def _make_split_rows(result: Any) -> list[list[str]]:
+    rows = [["split", "train", "test", *_TITLES.values(), "fit"]]
     for i in range(len(result.n_test)):
-        scores = [f"{result.scores[name][i]:.3f}" for name in _NAMES]
+        scores = [f"{result.scores[name][i]:.3f}" for name in _TITLES]
         rows.append([str(i + 1), str(result.n_train[i]), str(result.n_test[i]), *scores, f"{result.fit_time[i]:.1f} s"])
     return rows
 
 
-def _by_class(result: Any) -> list[list[str]]:
+def _make_class_rows(result: Any) -> list[list[str]]:
     rows = [["class", "precision", "recall", "F1", "clips"]]
     matrix = result.confusion_matrix  # in scikit-learn's report, a class named "accuracy" would be overwritten
-    for label, right, support, given in zip(
+    for label, correct, support, predicted in zip(
         result.classes, matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0), strict=True
     ):
         figures = [
-            part / max(whole, 1) for part, whole in ((right, given), (right, support), (2 * right, given + support))
+            part / max(whole, 1)
+            for part, whole in ((correct, predicted), (correct, support), (2 * correct, predicted + support))
         ]
         rows.append([str(label), *(f"{figure:.3f}" for figure in figures), str(support)])
     return rows
 
 
-def _confusion(result: Any) -> list[list[str]]:
+def _make_confusion_rows(result: Any) -> list[list[str]]:
     rows = [["true \\ predicted", *(str(i + 1) for i in range(len(result.classes)))]]
     for i, (label, counts) in enumerate(zip(result.classes, result.confusion_matrix, strict=True)):
         rows.append([f"{i + 1} {label}", *(str(count) if count else "." for count in counts)])
     return rows
 
 
-def _notes(result: Any) -> list[str]:
+def _make_notes(result: Any) -> list[str]:
     recordings = "" if result.n_recordings is None else f" from {result.n_recordings} recordings"
     notes = [f"{len(result.y_true)} test clips{recordings}, split by {result.cv_description}."]
     if result.n_recordings is None:
-        notes.append("No recordings are known: the interval takes every clip for one, and leaks cannot be told.")
+        notes.append("No recordings are known: the interval treats each clip as one, and leaks cannot be detected.")
     elif len(result.leaks):
         verb = "recording has" if len(result.leaks) == 1 else "recordings have"
         notes.append(f"{len(result.leaks)} {verb} clips on both sides of a split: {format_list(result.leaks)}.")
@@ -88,13 +88,13 @@ def _notes(result: Any) -> list[str]:
     if result.duplicates:
         sounds = "1 sound occurs" if len(result.duplicates) == 1 else f"{len(result.duplicates)} sounds occur"
         notes.append(
-            f"{sounds} on both sides of a split under different names, such as clips "
+            f"{sounds} on both sides of a split under different names, for example clips "
             f"{format_list(result.duplicates[0])}."
         )
     if result.missing_classes:
         split, label = result.missing_classes[0]
         notes.append(
-            f"Classes without a training clip, which cannot be right: {len(result.missing_classes)}, the first of them "
+            f"Classes without training clips, which cannot be predicted: {len(result.missing_classes)}, the first one "
             f"{label!r} in split {split + 1}."
         )
     if result.calibration_error is not None:
@@ -103,28 +103,31 @@ def _notes(result: Any) -> list[str]:
 
 
 def format_evaluation_text(result: Any) -> str:
-    """Show an evaluation as plain text."""
-    tables = [_by_split(result), _by_class(result)]
+    """Format an evaluation as plain text."""
+    tables = [_make_split_rows(result), _make_class_rows(result)]
     if len(result.classes) <= 20:
-        tables.append(_confusion(result))
-    return "\n\n".join([format_table(_figures(result)), "\n".join(_notes(result)), *map(format_table, tables)])
+        tables.append(_make_confusion_rows(result))
+    return "\n\n".join(
+        [format_table(_make_score_rows(result)), "\n".join(_make_notes(result)), *map(format_table, tables)]
+    )
 
 
 def format_evaluation_html(result: Any) -> str:
-    """Show an evaluation as HTML."""
+    """Format an evaluation as HTML."""
     totals = result.confusion_matrix.sum(axis=1, keepdims=True).clip(min=1)
     shades = (result.confusion_matrix / totals).tolist()
+    matrix = _format_html_table(_make_confusion_rows(result), shades)
     parts = [
-        _html_table(_figures(result)),
-        f"<p>{escape(' '.join(_notes(result)))}</p>",
-        f"<details><summary>By split</summary>{_html_table(_by_split(result))}</details>",
-        f"<details><summary>By class</summary>{_html_table(_by_class(result))}</details>",
-        f"<details open><summary>Confusion matrix</summary>{_html_table(_confusion(result), shades)}</details>",
+        _format_html_table(_make_score_rows(result)),
+        f"<p>{escape(' '.join(_make_notes(result)))}</p>",
+        f"<details><summary>By split</summary>{_format_html_table(_make_split_rows(result))}</details>",
+        f"<details><summary>By class</summary>{_format_html_table(_make_class_rows(result))}</details>",
+        f"<details open><summary>Confusion matrix</summary>{matrix}</details>",
     ]
     return f"<div>{''.join(parts)}</div>"
 
 
-def _compared(result: Any) -> tuple[list[list[str]], list[list[str]]]:
+def _make_comparison_rows(result: Any) -> tuple[list[list[str]], list[list[str]]]:
     figures = [["", "accuracy", "interval", "mean of splits", "fit"]]
     for name, evaluation in result.evaluations.items():
         low, high = evaluation.intervals["accuracy"]
@@ -146,16 +149,16 @@ def _compared(result: Any) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def format_comparison_text(result: Any) -> str:
-    """Show a comparison as plain text."""
-    figures, pairs = _compared(result)
-    notes = "\n".join(_notes(next(iter(result.evaluations.values())))[:2])
+    """Format a comparison as plain text."""
+    figures, pairs = _make_comparison_rows(result)
+    notes = "\n".join(_make_notes(next(iter(result.evaluations.values())))[:2])
     method = "Accuracy, split by split; t-test with the correction of Nadeau and Bengio:"
     return "\n\n".join([format_table(figures), notes, f"{method}\n{format_table(pairs)}"])
 
 
 def format_comparison_html(result: Any) -> str:
-    """Show a comparison as HTML."""
-    figures, pairs = _compared(result)
-    notes = escape(" ".join(_notes(next(iter(result.evaluations.values())))[:2]))
+    """Format a comparison as HTML."""
+    figures, pairs = _make_comparison_rows(result)
+    notes = escape(" ".join(_make_notes(next(iter(result.evaluations.values())))[:2]))
     method = "Accuracy, split by split; t-test with the correction of Nadeau and Bengio:"
-    return f"<div>{_html_table(figures)}<p>{notes}</p><p>{method}</p>{_html_table(pairs)}</div>"
+    return f"<div>{_format_html_table(figures)}<p>{notes}</p><p>{method}</p>{_format_html_table(pairs)}</div>"

@@ -1,4 +1,4 @@
-"""What an evaluation finds, as objects that show themselves."""
+"""Results of evaluations and comparisons, with their text, HTML and plots."""
 
 from __future__ import annotations
 
@@ -13,57 +13,56 @@ from . import _report
 
 __all__ = ["Comparison", "Evaluation"]
 
-_SPACIOUS = 20  # classes up to which the cells of a drawn confusion matrix have room for large numbers
+_SPACIOUS = 20  # classes up to which the cells of a confusion matrix have room for large numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What an estimator achieves on clips it was not trained on.
+    """Result of a cross-validation.
 
-    Made by :func:`soundclf.evaluation.cross_validate_clips`. ``print`` shows it as text, a notebook as HTML.
+    Returned by :func:`soundclf.evaluation.cross_validate_clips`. ``print`` shows it as text, notebooks as HTML.
 
     Attributes
     ----------
     scores : dict of str to ndarray of shape (n_splits,)
-        "accuracy", "balanced_accuracy" and "macro_f1" of every split.
+        "accuracy", "balanced_accuracy" and "macro_f1" of each split.
     pooled : dict of str to float
-        The same for the predictions of all splits together.
+        The same scores, of the predictions of all splits together.
     intervals : dict of str to (float, float)
-        Confidence interval of each pooled figure, from a bootstrap over recordings.
+        Confidence interval of each pooled score, from a bootstrap over recordings.
     confidence_level : float
-        Of the intervals.
+        Confidence level of the intervals.
     classes : ndarray of shape (n_classes,)
         The labels, sorted.
     y_true, y_pred : ndarray of shape (n_predictions,)
-        True and predicted labels of all test clips, split after split.
+        True and predicted labels of the test clips, in the order of the splits.
     probabilities : ndarray of shape (n_predictions, n_classes) or None
-        What ``predict_proba`` gave, if the estimator has it.
+        Output of ``predict_proba``; None if the estimator has no such method.
     positions : ndarray of shape (n_predictions,), int
         Positions of the test clips in the data set.
     split : ndarray of shape (n_predictions,), int
-        The split that each prediction is from, counted from 0.
+        Split of each prediction, counted from 0.
     confusion_matrix : ndarray of shape (n_classes, n_classes), int
         Pooled; rows are true classes.
     report : dict
         scikit-learn's classification report of the pooled predictions: precision, recall, F1 and support by class.
     calibration_error : float or None
-        Expected calibration error [1]_: by how much the probability of the predicted class is off from the share of
-        right predictions, on average over 15 equal bins of probability.
+        Expected calibration error [1]_: mean absolute difference between the probability of the predicted class and the
+        share of correct predictions, over 15 equal bins of probability; None without probabilities.
     n_train, n_test : ndarray of shape (n_splits,), int
-        Clips on either side.
+        Numbers of training and test clips.
     fit_time, predict_time : ndarray of shape (n_splits,)
         Seconds. The features of audio clips are extracted before the first fit and not included.
     n_recordings : int or None
-        Recordings among the test clips; None if the data set tells of none.
+        Number of recordings among the test clips; None if they are unknown.
     leaks : ndarray of shape (n_leaks,)
-        Recordings on both sides of a split, see :func:`soundclf.evaluation.find_leaks`.
+        Recordings on both sides of a split, as from :func:`soundclf.evaluation.find_leaks`.
     duplicates : list of list of int
-        Positions of identical sounds that stand on both sides of a split, see
-        :func:`soundclf.evaluation.find_duplicates`.
+        Positions of identical sounds on both sides of a split, as from :func:`soundclf.evaluation.find_duplicates`.
     missing_classes : list of (int, label)
-        Classes that a split tests and has no training clip of, with the split, counted from 0.
+        Splits, counted from 0, and classes that have test clips but no training clips there.
     cv_description : str
-        What the clips were split by.
+        Description of the splits.
 
     References
     ----------
@@ -109,24 +108,24 @@ class Evaluation:
         return _report.format_evaluation_html(self)
 
     def plot_confusion_matrix(self, *, ax: Any = None, normalize: str | None = None) -> Any:
-        """Draw the pooled confusion matrix, its zeros left blank; needs matplotlib.
+        """Plot the pooled confusion matrix, with zeros left blank; requires matplotlib.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to draw; by default a new figure, large enough for all classes.
+            Axes to plot on. None creates a figure large enough for all classes.
         normalize : {"true", "pred", "all"}, default=None
-            Shares in place of counts, as in scikit-learn.
+            Normalization over true classes, predicted classes or all clips. None shows counts.
 
         Returns
         -------
         sklearn.metrics.ConfusionMatrixDisplay
-            scikit-learn's display.
+            The display.
 
         Raises
         ------
         ImportError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         n = len(self.classes)
         labels = list(map(shorten, self.classes))
@@ -134,7 +133,7 @@ class Evaluation:
         side = max(4.5, 2 + (0.4 if n <= _SPACIOUS else 0.25) * n)
         beside = compute_labels_width(labels) - compute_labels_width([""])
         size = (side + beside, side + (beside if upright else 0.0))
-        _, (drawn_on,) = get_axes("Evaluation.plot_confusion_matrix", ax, 1, size)
+        _, (axes,) = get_axes("Evaluation.plot_confusion_matrix", ax, 1, size)
         from sklearn.metrics import ConfusionMatrixDisplay
 
         display = ConfusionMatrixDisplay.from_predictions(
@@ -143,7 +142,7 @@ class Evaluation:
             labels=self.classes,
             display_labels=labels,
             normalize=normalize,
-            ax=drawn_on,
+            ax=axes,
             cmap="Blues",
             colorbar=False,
             xticks_rotation="vertical" if upright else "horizontal",
@@ -152,25 +151,25 @@ class Evaluation:
         )
         for text in display.text_[display.confusion_matrix == 0]:
             text.set_visible(False)
-        for label in [*drawn_on.get_xticklabels(), *drawn_on.get_yticklabels()]:
+        for label in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
             label.set_parse_math(False)
         return display
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """How estimators differ on the same splits.
+    """Differences between estimators on the same splits.
 
-    Made by :func:`soundclf.evaluation.compare`. ``print`` shows it as text, a notebook as HTML.
+    Returned by :func:`soundclf.evaluation.compare`. ``print`` shows it as text, notebooks as HTML.
 
     Attributes
     ----------
     evaluations : dict of str to Evaluation
-        Each estimator's own.
+        Evaluation of each estimator.
     differences : list of dict
-        For each pair: "first", "second"; "per_split", the accuracy of the first less that of the second in every split;
-        "difference", their mean; "interval", its confidence interval; "p_value" of the corrected test; and
-        "p_adjusted", the same after Holm's correction for the number of pairs.
+        For each pair: "first" and "second", their names; "per_split", the accuracy of the first minus that of the
+        second in each split; "difference", the mean; "interval", its confidence interval; "p_value" of the corrected
+        test; and "p_adjusted", after Holm's correction for the number of pairs.
 
     Examples
     --------

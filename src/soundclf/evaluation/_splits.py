@@ -12,7 +12,7 @@ from sklearn.utils.metadata_routing import get_routing_for_object
 
 __all__ = ["check_splits", "generate_splits", "make_splits", "take_rows"]
 
-_SPLITS = 5  # folds where nothing else is asked for
+_N_SPLITS = 5  # default number of folds
 
 
 def make_splits(
@@ -25,17 +25,17 @@ def make_splits(
     y : ndarray of shape (n_clips,)
         Labels.
     groups : ndarray of shape (n_clips,) or None
-        The recording of every clip.
+        Recording of each clip.
     own : splitter, iterable or None
         The data set's own folds.
     cv : int, splitter, iterable or None
-        What to use instead.
+        Other splits.
     random_state : int or None
         Determines the folds where neither of these has any.
     """
     chosen = own if cv is None else cv
     if chosen is None or isinstance(chosen, numbers.Integral):
-        n_splits = _SPLITS if chosen is None else int(chosen)
+        n_splits = _N_SPLITS if chosen is None else int(chosen)
         _check_enough(n_splits, y, groups)
         kind: Any = StratifiedKFold if groups is None else StratifiedGroupKFold
         splitter = kind(n_splits, shuffle=True, random_state=random_state)
@@ -50,7 +50,7 @@ def make_splits(
     rows = np.arange(len(y))
     splits = [(take_rows(rows, train), take_rows(rows, test)) for train, test in generate_splits(splitter, y, groups)]
     if not splits or not all(len(train) and len(test) for train, test in splits):
-        raise ValueError("cv must give at least one split, and clips on both sides of each")
+        raise ValueError("cv must yield at least one split, with clips on both sides of each")
     return splits, cv_description
 
 
@@ -71,7 +71,7 @@ def _check_enough(n_splits: int, y: np.ndarray, groups: np.ndarray | None) -> No
 
 
 def check_splits(splits: Any, name: str) -> Any:
-    """Return a splitter, or a list of pairs of positions, as it was passed by that name; refuse what is neither."""
+    """Return a splitter, or a list of pairs of positions; raise an error that names the parameter for others."""
     if isinstance(splits, type):
         raise ValueError(f"{name} is a class, where a splitter is expected: {splits.__name__}(...)")
     if hasattr(splits, "split") and not isinstance(splits, str):
@@ -87,7 +87,7 @@ def check_splits(splits: Any, name: str) -> Any:
 
 
 def generate_splits(splitter: Any, y: np.ndarray | None, groups: np.ndarray | None) -> Iterable[tuple[Any, Any]]:
-    """Split, passing groups only to those that ask for them; the others would warn."""
+    """Split, passing groups only to splitters that ask for them; the others would warn."""
     known = y if groups is None else groups
     rows = np.zeros(0 if known is None else len(known))
     asks = get_routing_for_object(splitter).consumes("split", ["groups"])
@@ -97,7 +97,7 @@ def generate_splits(splitter: Any, y: np.ndarray | None, groups: np.ndarray | No
 
 
 def take_rows(values: np.ndarray, part: Any) -> np.ndarray:
-    """Return the rows at positions or under a mask; an empty list is no array of integers."""
+    """Return the rows at positions or under a mask."""
     part = np.asarray(part)
-    taken: np.ndarray = values[part if part.size else part.astype(int)]
+    taken: np.ndarray = values[part if part.size else part.astype(int)]  # an empty list makes an array of floats
     return taken

@@ -4,7 +4,8 @@ from .._utils.modules import set_public_module
 from ._base import ClipTransformer as ClipTransformer
 from ._base import detect_input_kind as detect_input_kind
 from ._base import open_extractor as open_extractor
-from ._transformers import LogMelTransformer, MFCCMeanTransformer, MFCCStatisticsTransformer
+from ._log_mel import LogMelTransformer
+from ._mfcc import MFCCMeanTransformer, MFCCStatisticsTransformer
 
 __all__ = ["LogMelTransformer", "MFCCMeanTransformer", "MFCCStatisticsTransformer"]
 

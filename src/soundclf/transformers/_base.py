@@ -1,4 +1,4 @@
-"""What all transformers over clips share: forms of X, threads, cache, error policy."""
+"""Base class of transformers over clips: forms of X, threads, cache, error policy."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_consistent_length, validate_data
 
 from .._utils.parallel import run_parallel
 from .._utils.progress import show_progress
+from .._utils.text import format_list
 from .._utils.validation import BOOLEAN, N_JOBS, NONE, Rule, check_params, integer_in, one_of, real_in
 from ..audio import RES_TYPES, check_res_type, get_versions
 from ..exceptions import AudioError, AudioWarning
@@ -27,16 +28,16 @@ from ._extraction import extract_clip
 
 __all__ = ["ClipTransformer", "detect_input_kind", "open_extractor"]
 
-_LISTED = 20  # bad clips that a warning names
+_MAX_LISTED = 20  # clips in a warning
 _ROW_INDEPENDENT = ("on_error", "memory", "n_jobs", "verbose")  # parameters that do not change a row
 
 
 class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
-    """What all transformers over clips share.
+    """Base class of transformers over clips.
 
-    A subclass has the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``memory``, ``n_jobs`` and
-    ``verbose`` beside its own, adds its own to ``_rules``, and says in ``_extractor`` which function turns blocks
-    of samples into an array, and in ``_shape`` what shape that has.
+    Subclasses have the parameters ``sr``, ``res_type``, ``duration``, ``on_error``, ``memory``, ``n_jobs`` and
+    ``verbose`` besides their own. They add the rules of their own to ``_rules`` and implement ``_make_extractor``,
+    ``_get_shape`` and ``_get_feature_names``.
     """
 
     _rules: ClassVar[dict[str, tuple[Rule, ...]]] = {
@@ -77,14 +78,14 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         check_res_type(self.res_type)
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters and the form of X; nothing is learned, and no clip is read.
+        """Check the parameters and the form of X; the transformer is stateless, and no clip is read.
 
         Parameters
         ----------
         X : sequence of clips, or array-like of shape (n_clips, n_samples)
             As for :meth:`transform`.
         y : array-like of shape (n_clips,), default=None
-            Labels; only their number is looked at, so that a wrong one is reported before all clips are read.
+            Labels; only their number is checked, before any clip is read.
 
         Returns
         -------
@@ -105,7 +106,7 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         return self
 
     def transform(self, X: Any) -> NDArray[np.float32]:
-        """Compute a row of features for every clip.
+        """Compute the features of each clip.
 
         Parameters
         ----------
@@ -122,17 +123,18 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         Raises
         ------
         AudioError
-            With ``on_error="raise"``, for the first clip that cannot be used: which, where, and why.
+            With ``on_error="raise"``, for the first clip that cannot be used, with its position and the reason.
         ParameterError
             For a parameter outside its range.
         ValueError, TypeError
-            If X is not a sequence of clips, or holds an object that is no clip.
+            If X is not a sequence of clips, or contains an object that is not a clip.
 
         Warns
         -----
         AudioWarning
-            With ``on_error="nan"``, once, if there are clips that cannot be used; it lists them. And for a 2-D array of
-            integers, whose full scale is not known: they are taken as they are.
+            With ``on_error="nan"``, once, if clips cannot be used; its message lists them and its attribute ``errors``
+            contains their AudioErrors. Also for a 2-D array of integers, whose full scale is unknown: they are used
+            unscaled.
         """
         self._check_parameters()
         clips = self._list_clips(X, reset=False)
@@ -156,18 +158,17 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         if errors and self.on_error == "raise":
             raise errors[0]
         if errors:
-            more = f" And {len(errors) - _LISTED} more." if len(errors) > _LISTED else ""
-            listed = " ".join(map(str, errors[:_LISTED])) + more
+            listed = format_list(errors, _MAX_LISTED, lambda error: str(error).removesuffix("."), "; ")
             warnings.warn(
                 AudioWarning(
-                    f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}", errors
+                    f"{len(bad)} of {len(clips)} clips cannot be used, and their rows are NaN. {listed}.", errors
                 ),
                 stacklevel=3,  # past scikit-learn's wrapper for set_output
             )
         return rows
 
     def _extract(self) -> AbstractContextManager[Callable[..., NDArray[np.float32]]]:
-        """Return the function from a clip to its row, for as long as it is needed."""
+        """Open the function from a clip to its row of features."""
         duration = None if self.duration is None else float(self.duration)
         loading = {"sr": self.sr, "res_type": self.res_type, "duration": duration}
         extractor = self._make_extractor()
@@ -183,9 +184,9 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
 
     @classmethod
     def _get_features_key(cls) -> str:
-        """Return what names the features in a cache: the name and version beside the extractor in use."""
+        """Return the name and version of the features in a cache, from the class that defines the extractor."""
         owner = next(part for part in cls.__mro__ if "_make_extractor" in vars(part))
-        if "_features" not in vars(owner):  # a subclass whose extractor is its own must not get its parent's rows
+        if "_features" not in vars(owner):  # a subclass with its own extractor must not get its parent's rows
             return f"{owner.__module__}.{owner.__qualname__}"
         name, version = vars(owner)["_features"]
         return f"{name} {version}"
@@ -195,30 +196,30 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
         if detect_input_kind(X) == "samples":
             if not reset and np.asarray(X).dtype.kind in "iu":
                 warnings.warn(
-                    "X is an array of integers, which are taken as they are; divide them by their full scale to get "
+                    "X is an array of integers, which are used unscaled; divide them by their full scale to get "
                     "floats in [-1, 1], for 16-bit samples by 32768",
                     AudioWarning,
                     stacklevel=4,  # past transform, and scikit-learn's wrapper for set_output
                 )
             finite: bool = self.on_error == "raise"
             return list(validate_data(self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=finite))
-        if reset:  # a transformer that is fitted again forgets the columns of an earlier 2-D X
+        if reset:  # refitting forgets the columns of an earlier 2-D X
             for name in {"n_features_in_", "feature_names_in_"} & vars(self).keys():
                 delattr(self, name)
         return list(X if isinstance(X, Sequence) else np.asarray(X, dtype=object))
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name the features.
+        """Return the names of the features.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns of a 2-D X; if given, they must be those seen in :meth:`fit`.
+            Names of the columns of a 2-D X; must be those seen in :meth:`fit`.
 
         Returns
         -------
         ndarray of shape (n_features,), object
-            A name for each column.
+            Name of each column.
         """
         known = getattr(self, "feature_names_in_", None)
         if input_features is not None and known is not None and not np.array_equal(known, input_features):
@@ -247,9 +248,9 @@ def _normalize_parameter(value: Any) -> Any:
 
 
 def open_extractor(transformer: ClipTransformer) -> AbstractContextManager[Callable[..., NDArray[np.float32]]]:
-    """Return the function from a clip to its row, as long as it is open; it saves rows where the transformer does.
+    """Open the function from a clip to its row of features, with the transformer's cache.
 
-    With a second argument, as described for :func:`extract_clip`, a row that is not saved yet brings a fingerprint.
+    Its second argument, ``save_fingerprint``, is that of :func:`extract_clip`; it is not called for cached rows.
     """
     transformer._check_parameters()
     return transformer._extract()
@@ -258,7 +259,7 @@ def open_extractor(transformer: ClipTransformer) -> AbstractContextManager[Calla
 def _compute_row(
     extract: Callable[[Any], NDArray[np.float32]], position: int, clip: Any
 ) -> NDArray[np.float32] | AudioError:
-    """Compute one clip's features, or say why not."""
+    """Compute the features of a clip, or return the error with its position."""
     try:
         return extract(clip)
     except AudioError as error:
@@ -268,7 +269,7 @@ def _compute_row(
 
 
 def detect_input_kind(X: Any) -> Literal["clips", "samples"]:
-    """Distinguish a sequence of clips from a 2-D array of samples, and refuse what is neither, saying what to do."""
+    """Distinguish a sequence of clips from a 2-D array of samples; raise an error with advice for anything else."""
     if isinstance(X, str | os.PathLike | bytes | bytearray | memoryview) or hasattr(X, "read"):
         raise ValueError("X is one clip, where a sequence of clips is expected; wrap it in a list: [clip]")
     if isinstance(X, list | tuple):
@@ -319,4 +320,4 @@ def _detect_list_kind(X: list[Any] | tuple[Any, ...]) -> Literal["clips", "sampl
 
 def _check_not_empty(X: Any) -> None:
     if not len(X):
-        raise ValueError("X holds no clips: found 0 sample(s), while a minimum of 1 is required")
+        raise ValueError("X contains no clips: found 0 sample(s), while a minimum of 1 is required")

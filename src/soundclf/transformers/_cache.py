@@ -1,8 +1,8 @@
-"""Features that were computed before, kept under the content of their clip.
+"""Cache of features, keyed by the content of clips.
 
-One SQLite file holds tens of thousands of small rows, lets threads and processes read and write at once, and comes
-through a process killed in the middle of writing as if that write had never begun. What is read from it are bytes that
-become float32 numbers: nothing is unpickled.
+One SQLite file holds tens of thousands of small rows, can be read and written by several threads and processes at once,
+and stays intact if a process is killed while it writes. Its rows are bytes that become float32 numbers: nothing is
+unpickled.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ MEMORY_RULES = (
 )
 
 _FILE = "soundclf-features.sqlite"
-_PATIENCE = 60  # seconds to wait for another process that is writing
+_TIMEOUT = 60  # seconds to wait for another process that is writing
 _LIMIT = 4 << 30  # bytes of a file's used pages above which rows are deleted when a cache is closed
 _TARGET = 3 << 30  # bytes that remain then
 _BATCH = 1000  # rows deleted in a transaction, so that other processes do not wait long
 _REFRESH = 24 * 3600  # seconds after which a row that is read is marked as used again
 _CHECK = 8  # bytes of checksum after every row
-# Threads that come with the same clip take turns, so that the second finds what the first has kept. Clips may share one
-# of these locks by chance, which costs little: there are many more locks than threads.
+# Threads with the same clip take turns, so that the second one finds the row that the first one saved. Different clips
+# may share a lock, which costs little: there are many more locks than threads.
 _clip_locks = [threading.Lock() for _ in range(1024)]
 
 
 def _after_fork() -> None:
-    _clip_locks[:] = [threading.Lock() for _ in _clip_locks]  # threads that held one are not there in the child
+    _clip_locks[:] = [threading.Lock() for _ in _clip_locks]  # threads that held one do not exist in the child
 
 
 if hasattr(os, "register_at_fork"):
@@ -58,38 +58,38 @@ if hasattr(os, "register_at_fork"):
 
 
 def get_cache_directory(memory: Any) -> Path | None:
-    """Return the folder that a ``memory`` parameter names, if it names one."""
+    """Return the folder of a ``memory`` parameter; None if there is none."""
     location = memory if memory is None or isinstance(memory, str | os.PathLike) else memory.location
     return None if location is None else Path(location).absolute()
 
 
 class FeatureCache:
-    """A function from clips to rows that saves its results in a file.
+    """Function from clips to rows of features that saves its results in a file.
 
-    A file that cannot be used, because it is damaged or locked or the disk is full, is reported in a warning, and rows
-    are computed without it. When a cache is closed and its file holds more than 4 GiB, the rows that have been unused
-    for longest are deleted until 3 GiB remain. Use is noted once a day. The file does not shrink; its space is reused.
+    If the file cannot be used, because it is damaged or locked or the disk is full, a warning is issued and rows are
+    computed without it. When a cache is closed and its file holds more than 4 GiB, the least recently used rows are
+    deleted until 3 GiB remain. Times of use are updated once a day. The file does not shrink; its space is reused.
 
-    A clip is known by a digest of its content. Those of files are remembered by the rule of :class:`FileDigests`: for
-    the same absolute path, while modification time, change time, size and inode are the same. A row is saved only if
-    these did not change while the clip was looked up and extracted.
+    A clip is identified by a digest of its content. Digests of files are remembered by the rule of
+    :class:`FileDigests`: for the same absolute path, while modification time, change time, size and inode are the same.
+    A row is saved only if these did not change while the clip was looked up and extracted.
 
     Parameters
     ----------
     extract : callable
         ``extract(clip, save_fingerprint)``, as :func:`extract_clip`: from a clip to its row.
     settings : mapping
-        All that a row depends on beside its clip. soundclf's version does not belong here: a release must not orphan
-        rows whose numbers it does not change.
+        Everything besides the clip that a row depends on. The version of soundclf is not part of it, so that rows whose
+        numbers do not change stay valid after a release.
     shape : tuple of int
-        Of a clip's features.
+        Shape of a clip's features.
     folder : Path
-        Where the file is, or is made.
+        Folder of the file; created if it does not exist.
 
     Raises
     ------
     OSError
-        If there can be no such folder.
+        If the folder cannot be created.
     """
 
     def __init__(
@@ -115,9 +115,9 @@ class FeatureCache:
         self._database: sqlite3.Connection | None = None
         self._can_write = True
         with self._report_database_errors():
-            database = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+            database = sqlite3.connect(self._path, timeout=_TIMEOUT, isolation_level=None, check_same_thread=False)
             self._database = database
-            with contextlib.suppress(sqlite3.OperationalError):  # another process may be doing it right now
+            with contextlib.suppress(sqlite3.OperationalError):  # another process may be doing this
                 database.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
             database.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the last rows, never the file
             database.execute(
@@ -125,7 +125,7 @@ class FeatureCache:
                 "(clip BLOB PRIMARY KEY, row BLOB, used INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID"
             )
             if not database.execute("SELECT 1 FROM pragma_table_info('features') WHERE name = 'used'").fetchone():
-                with contextlib.suppress(sqlite3.OperationalError):  # another process may have done it meanwhile
+                with contextlib.suppress(sqlite3.OperationalError):  # another process may have done this
                     database.execute("ALTER TABLE features ADD COLUMN used INTEGER NOT NULL DEFAULT 0")
             database.execute("CREATE INDEX IF NOT EXISTS features_by_use ON features (used)")
 
@@ -134,7 +134,7 @@ class FeatureCache:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._connect()  # another process needs a connection of its own
+        self._connect()  # a connection cannot be shared between processes
 
     def __enter__(self) -> Self:
         return self
@@ -142,7 +142,7 @@ class FeatureCache:
     def __exit__(self, *_: object) -> None:
         with self._lock:
             if self._database is not None:
-                with contextlib.suppress(sqlite3.Error):  # another process is writing; the next cache closed does it
+                with contextlib.suppress(sqlite3.Error):  # another process is writing; rows are deleted another time
                     self._database.execute("PRAGMA busy_timeout = 0")
                     _delete_unused_rows(self._database)
             self._close()
@@ -158,11 +158,11 @@ class FeatureCache:
             yield
         except sqlite3.Error as error:
             if writing:
-                self._can_write = False  # a full disk does not hinder looking up
+                self._can_write = False  # rows can still be read from a full disk
             else:
                 self._close()
             advice = "" if isinstance(error, sqlite3.OperationalError) else "; if it is damaged, delete it"
-            lack = "features computed from here on are not kept" if writing else "features are computed without it"
+            lack = "features computed from now on are not saved" if writing else "features are computed without it"
             warnings.warn(
                 f"the feature cache {str(self._path)!r} cannot be used ({error}), so {lack}{advice}",
                 RuntimeWarning,
@@ -170,18 +170,18 @@ class FeatureCache:
             )
 
     def __call__(self, clip: Any, save_fingerprint: SaveFingerprint | None = None) -> NDArray[np.float32]:
-        """Return the saved row of a clip, or compute and save it; only then is its fingerprint saved, too."""
+        """Return the saved row of a clip, or compute and save the row, and its fingerprint if asked to."""
         before = get_file_version(clip)
         source = _read_clip(clip)
         digest = compute_digest(source)
-        if digest is None:  # it is no usable clip; let the extraction say why
+        if digest is None:  # not a usable clip; the extraction raises the reason
             return self._extract(clip, save_fingerprint)
         key = hashlib.sha256(digest + self._settings).digest()
         with _clip_locks[int.from_bytes(key[:4], "little") % len(_clip_locks)]:
             row = self._load_row(key)
             if row is None:
                 row = self._extract_row(clip, source, save_fingerprint)
-                if get_file_version(clip) == before:  # else it may not be the content that was looked at
+                if get_file_version(clip) == before:  # else the row may be of other content
                     self._save_row(key, row)
             return row
 
@@ -201,11 +201,11 @@ class FeatureCache:
                 if found and isinstance(found[0], bytes) and len(found[0]) == self._n_bytes:
                     row, check = found[0][:-_CHECK], found[0][-_CHECK:]
                     if check == _checksum(key, row):
-                        self._note_use(key, found[1])
+                        self._update_use(key, found[1])
                         return np.frombuffer(row, "<f4").astype(np.float32).reshape(self._shape)
         return None
 
-    def _note_use(self, key: bytes, used: Any) -> None:
+    def _update_use(self, key: bytes, used: Any) -> None:
         now = int(time.time())
         if self._database is not None and not (isinstance(used, int) and now - _REFRESH < used <= now):
             with contextlib.suppress(sqlite3.OperationalError):  # a full disk or a read-only file can still be read
@@ -220,7 +220,7 @@ class FeatureCache:
 
 
 def _delete_unused_rows(database: sqlite3.Connection) -> None:
-    """Delete the rows that have been unused for longest if the file holds more than its limit."""
+    """Delete the least recently used rows if the file holds more than its limit."""
     (n_pages,), (n_free,), (page_size,) = (
         database.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
     )
@@ -236,12 +236,12 @@ def _delete_unused_rows(database: sqlite3.Connection) -> None:
 
 
 def _read_clip(clip: Any) -> Any:
-    """Read a file object, so that it is looked up and extracted from the same bytes."""
+    """Read a file object, so that lookup and extraction use the same bytes."""
     if hasattr(clip, "read") and hasattr(clip, "seek"):
         try:
             return read_file_object(clip)
         except (AudioError, TypeError):
-            return clip  # let the extraction say why
+            return clip  # the extraction raises the reason
     return clip
 
 

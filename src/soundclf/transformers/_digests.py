@@ -1,4 +1,4 @@
-"""Digests of clips: what a cache knows a clip by."""
+"""Digests of clips, which identify them in a cache."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class FileDigests:
     A digest is used again for the same absolute path while the file's modification time, change time, size and inode
     are the same. It is remembered only if these did not change while the file was read, and if both times were then at
     least 0.1 s in the past (3 s if the modification time is a whole number of seconds, as some file systems store it):
-    a change after that is certain to change a time. Beyond ``n_most`` files, the digest that has been unused for
-    longest is forgotten. Threads may share an object.
+    any later change then changes one of them. Beyond ``n_most`` files, the least recently used digest is dropped. An
+    object can be shared between threads.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class FileDigests:
 
 
 def _is_settled(version: Version, now: int) -> bool:
-    """Check that any change from now on gives a file other times."""
+    """Check that any change from now on changes the times of a file."""
     modified, changed = version[:2]
     tick = _TICK if modified % 1_000_000_000 else _COARSE_TICK
     return max(modified, changed) <= now - tick
@@ -81,7 +81,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def get_file_version(clip: Any) -> Version | None:
-    """Return modification time, change time, size and inode of a file; None if the clip is no file."""
+    """Return modification time, change time, size and inode of a file; None if the clip is not a file."""
     if not isinstance(clip, str | os.PathLike):
         return None
     try:
@@ -92,7 +92,7 @@ def get_file_version(clip: Any) -> Version | None:
 
 
 def compute_digest(clip: Any) -> bytes | None:
-    """Compute a digest of the content of a clip in any form; None if it is no usable clip."""
+    """Compute a digest of the content of a clip in any form; None if it cannot be used."""
     try:
         if isinstance(clip, str | os.PathLike):
             # libsndfile goes by a file's suffix where its content does not determine the format.
