@@ -43,7 +43,7 @@ from soundclf import DenseAudioClassifier, LogMelTransformer, MFCCMeanTransforme
 
 
 def touched(*args):
-    """A function that a user may trust, and that tells if it was called."""
+    """A function that a user may trust, that records that it was called."""
     open(os.environ["SOUNDCLF_TEST_MARKER"], "w").close()  # noqa: PTH123
 
 
@@ -99,7 +99,7 @@ def npy(array):
     return buffer.getvalue()
 
 
-TOLD = {
+DESCRIPTION = {
     "format": 2,
     "saved": "",
     "versions": {"scikit-learn": sklearn.__version__, "soundclf": soundclf.__version__},
@@ -109,9 +109,9 @@ TOLD = {
 }
 
 
-def write(path, schema, files=None, *, told=TOLD, protocol=2, compression=zipfile.ZIP_STORED):
+def write(path, schema, files=None, *, description=DESCRIPTION, protocol=2, compression=zipfile.ZIP_STORED):
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("soundclf.json", json.dumps(told))
+        archive.writestr("soundclf.json", json.dumps(description))
         for name, content in (files or {}).items():
             archive.writestr(name, content)
         archive.writestr(
@@ -313,7 +313,7 @@ def test_other_protocols_are_refused(protocol, path):
 
 @pytest.fixture(scope="module")
 def saved(rows, tmp_path_factory):
-    """A pipeline of ours, saved."""
+    """A saved pipeline of soundclf."""
     X, y = rows
     clf = DenseAudioClassifier((3,), n_networks=1, epochs=1, random_state=0).fit(X, y)
     file = tmp_path_factory.mktemp("saved") / "model.skops"
@@ -913,11 +913,19 @@ def test_nodes_that_are_none_are_refused(node, path):
 
 
 @pytest.mark.parametrize(
-    "told",
-    [None, [], {}, TOLD | {"format": "1"}, TOLD | {"versions": None}, TOLD | {"audio": 3}, TOLD | {"classes": "abc"}],
+    "description",
+    [
+        None,
+        [],
+        {},
+        DESCRIPTION | {"format": "1"},
+        DESCRIPTION | {"versions": None},
+        DESCRIPTION | {"audio": 3},
+        DESCRIPTION | {"classes": "abc"},
+    ],
 )
-def test_words_about_the_model_that_are_none_are_refused(told, path):
-    assert refused(write(path, logistic(), told=told)) == "its soundclf.json does not describe a model"
+def test_invalid_descriptions_are_refused(description, path):
+    assert refused(write(path, logistic(), description=description)) == "its soundclf.json does not describe a model"
     with pytest.raises(ModelError, match="cannot be read: its soundclf"):
         soundclf.persistence.describe(path)
 

@@ -324,7 +324,7 @@ def test_the_same_model_gives_the_same_file_but_for_the_date(classifiers, tmp_pa
     assert members[0] == members[1]
 
 
-# -- what the file tells -----------------------------------------------------------------------------------------------
+# -- the description --------------------------------------------------------------------------------------------------
 
 
 def test_a_file_describes_its_model(blobs, path):
@@ -335,19 +335,19 @@ def test_a_file_describes_its_model(blobs, path):
     )
     search = GridSearchCV(pipe, grid, cv=2).fit([(row / 1e6, 8000) for row in X.repeat(50, axis=1)], y)
     soundclf.save(search, path, report={"accuracy": np.float64(0.5), "matrix": np.eye(2), "note": None})
-    told = describe(path)
-    assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert told["classes"] == ["cat", "dog", "owl"]
-    assert told["audio"] == [{"sr": 8000, "duration": 2.0, "res_type": "soxr_hq"}]
-    assert told["report"] == {"accuracy": 0.5, "matrix": [[1, 0], [0, 1]], "note": None}
-    assert told["versions"]["soundclf"] == soundclf.__version__
-    assert told["versions"]["scikit-learn"] == sklearn.__version__
-    model = told["model"]
+    description = describe(path)
+    assert json.loads(json.dumps(description, allow_nan=False)) == description
+    assert description["classes"] == ["cat", "dog", "owl"]
+    assert description["audio"] == [{"sr": 8000, "duration": 2.0, "res_type": "soxr_hq"}]
+    assert description["report"] == {"accuracy": 0.5, "matrix": [[1, 0], [0, 1]], "note": None}
+    assert description["versions"]["soundclf"] == soundclf.__version__
+    assert description["versions"]["scikit-learn"] == sklearn.__version__
+    model = description["model"]
     assert model["class"].endswith("GridSearchCV")
     name, clf = model["best_estimator"]["parameters"]["steps"][1]
     assert name == "denseaudioclassifier"
     assert clf["parameters"]["dropout"] == search.best_params_["denseaudioclassifier__dropout"]
-    assert "cache" not in json.dumps(told)
+    assert "cache" not in json.dumps(description)
     code = "import sys; from soundclf.persistence import describe; describe(sys.argv[1]); print('skops' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, text=True)
     assert run.stdout == "False\n"
@@ -359,13 +359,13 @@ def test_a_report_that_json_cannot_express_is_refused(path):
     assert not path.exists()
 
 
-def _retold(path, schema=lambda text: text, **changes):
-    """Write a file anew with other words about it."""
+def _rewrite(path, schema=lambda text: text, **changes):
+    """Rewrite a file with another description."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    told = json.loads(members["soundclf.json"])
-    versions = {**told["versions"], **changes.get("versions", {})}
-    members["soundclf.json"] = json.dumps({**told, **changes, "versions": versions}).encode()
+    description = json.loads(members["soundclf.json"])
+    versions = {**description["versions"], **changes.get("versions", {})}
+    members["soundclf.json"] = json.dumps({**description, **changes, "versions": versions}).encode()
     members["schema.json"] = schema(members["schema.json"])
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members.items():
@@ -373,23 +373,23 @@ def _retold(path, schema=lambda text: text, **changes):
 
 
 @pytest.mark.parametrize(
-    ("versions", "told"),
+    ("versions", "description"),
     [
         ({"soundclf": "99.1.0"}, f"soundclf 99.1.0, here is {soundclf.__version__}"),
         ({"scikit-learn": "1.2.3"}, f"scikit-learn 1.2.3, here is {sklearn.__version__}"),
     ],
 )
-def test_other_versions_are_told_of_once(versions, told, path):
+def test_other_versions_are_reported_once(versions, description, path):
     soundclf.save(make_pipeline(StandardScaler(), LogisticRegression()), path)
     given = json.dumps(json.dumps(sklearn.__version__)).encode()
-    _retold(path, lambda text: text.replace(given, json.dumps(json.dumps("1.2.3")).encode()), versions=versions)
+    _rewrite(path, lambda text: text.replace(given, json.dumps(json.dumps("1.2.3")).encode()), versions=versions)
     with zipfile.ZipFile(path) as archive:
         assert archive.read("schema.json").count(b"1.2.3") == 3
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         soundclf.load(path)
     assert [str(warning.message) for warning in caught] == [
-        f"The model file {str(path)!r} was written with {told}: it may predict otherwise, or fail"
+        f"The model file {str(path)!r} was written with {description}: it may predict otherwise, or fail"
     ]
     assert caught[0].category is ModelWarning
     assert caught[0].filename == __file__
@@ -397,7 +397,7 @@ def test_other_versions_are_told_of_once(versions, told, path):
 
 def test_a_warning_of_other_versions_stays_one_short_line(path):
     soundclf.save(LogisticRegression(), path)
-    _retold(path, versions={"scikit-learn": "1\n2" + "x" * 10**6})
+    _rewrite(path, versions={"scikit-learn": "1\n2" + "x" * 10**6})
     with pytest.warns(ModelWarning) as caught:
         soundclf.load(path)
     (text,) = (str(warning.message) for warning in caught)
@@ -407,7 +407,7 @@ def test_a_warning_of_other_versions_stays_one_short_line(path):
 
 def test_a_file_of_a_later_format_is_refused(path):
     soundclf.save(LogisticRegression(), path)
-    _retold(path, format=99, versions={"soundclf": "99.1.0"})
+    _rewrite(path, format=99, versions={"soundclf": "99.1.0"})
     for function in (soundclf.load, describe):
         with pytest.raises(ModelError, match=r"written by soundclf 99\.1\.0, in a format that soundclf .* not know"):
             function(path)
@@ -569,7 +569,7 @@ def test_a_link_stays_a_link_and_an_old_file_is_replaced(tmp_path):
     assert names_in(tmp_path / "models") == ["1.skops"]
 
 
-def test_what_cannot_be_written_is_told(tmp_path):
+def test_what_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(OSError, match=r"cannot be written to '.*no/a\.skops' \(No such file or directory\)"):
         soundclf.save(LogisticRegression(), tmp_path / "no" / "a.skops")
     (tmp_path / "b.skops").mkdir()

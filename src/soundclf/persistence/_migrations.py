@@ -90,7 +90,7 @@ def migrate_parts(parts: Iterable[Any], version: int) -> None:
 
 
 def _migrate_from_1(classifier: NeuralClassifier) -> None:
-    """Name the weights, which format 1 holds as lists in Keras' order of variables, and drop ``gain``."""
+    """Convert lists of weights in Keras' order of variables to named arrays, and drop ``gain``."""
     state: dict[str, Any] = classifier.__dict__
     if isinstance(classifier, ConvAudioClassifier):
         state.pop("gain", None)

@@ -1,6 +1,6 @@
 """The nodes of a model file's schema: each is checked, and skops gets a copy of what passed.
 
-skops constructs only the types that it is told to trust. It leaves to the file's author how large, deep and entangled a
+skops constructs only the types that it may trust. It leaves to the file's author how large, deep and entangled a
 file is, what its arrays claim to be, and which of two nodes with one id counts. Here what is not understood is refused,
 and what is handed on to skops is a new file.
 """
@@ -296,7 +296,7 @@ class _NodeChecker:
         return content
 
     def get_value(self, node: _Node) -> Any:
-        """Give what a node of plain values and arrays, already checked through, stands for."""
+        """Return the value of a checked node of plain values and arrays."""
         loader, content = node["__loader__"], node.get("content")
         if loader == "JsonNode":
             return json.loads(node["content"])

@@ -40,39 +40,40 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
     """Write a fitted model to a file that can be loaded without running code.
 
     The file appears at its place when it is complete; until then, and if the process is killed, there is at most a
-    hidden one beside it, ``.NUMBER.NAME``. The model itself stays as it is.
+    hidden one beside it, ``.NUMBER.NAME``. The model itself is not changed.
 
     Parameters
     ----------
     model : estimator
-        A fitted estimator of this package's, or one of scikit-learn's around it: a pipeline, a search, an ensemble.
+        A fitted estimator of soundclf or scikit-learn, such as a pipeline, a search or an ensemble.
     path : str or path-like
-        Where to; the name has to end in ``.skops``.
+        The file to write; its name must end in ``.skops``.
     report : object, default=None
-        What shall be known of the model, such as how it was judged: anything that JSON can express, NumPy arrays and
-        numbers included.
+        Information about the model, such as its scores: anything that JSON can express, NumPy arrays and numbers
+        included. :func:`describe` returns it.
     trusted : sequence of classes and functions, default=()
-        Those of your own that the model holds. They have to be importable, and to be named again in :func:`load`.
+        Your own, or those of other packages, that the model holds. They must be importable, and be passed to
+        :func:`load` as well.
 
     Raises
     ------
     ModelError
         If the model holds what :func:`load` would refuse: objects of Keras (pass optimizers by name, and set
         ``callbacks=None``), types and functions not known to be safe and not among ``trusted``, and others that no
-        file can hold. All are named. And for another suffix than ``.skops``, or a report that JSON cannot express.
+        file can hold. All are named. Also for another suffix than ``.skops``, or a report that JSON cannot express.
     OSError
         If the file cannot be written.
 
     See Also
     --------
     load : Load it.
-    joblib.dump : For files that nobody but their author loads, whatever they hold.
+    joblib.dump : Save anything, in files that only their author should load.
 
     Notes
     -----
     File-system paths and numbers of workers (``memory``, ``checkpoint``, ``n_jobs``) of all steps are not written. A
     file of more than 1 GiB is refused, as :func:`load` would refuse it. No file can hold the trees in which
-    scikit-learn looks for neighbours among few features: pass ``algorithm="brute"``.
+    scikit-learn looks for neighbors among few features: pass ``algorithm="brute"``.
 
     Examples
     --------
@@ -115,47 +116,48 @@ def save(model: Any, path: str | os.PathLike[str], *, report: Any = None, truste
 def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
     """Load a model that :func:`save` has written.
 
-    Nothing that a file says is run. It is looked through first: types and functions that are not on a closed list are
-    refused by their names; so are compressed, damaged and cut files, files above 1 GiB, and arrays, trees and states
-    of random generators that are not what they claim to be. Then skops constructs what passed. TensorFlow is not
-    imported.
+    No code in the file is run. Its content is checked first: types and functions that are not on a closed list are
+    refused with their names; so are compressed, damaged and truncated files, files above 1 GiB, and arrays, trees and
+    states of random generators that are inconsistent. Then skops constructs what passed. TensorFlow is not imported.
 
     Parameters
     ----------
     path : str or path-like
         The file.
     trusted : sequence of classes and functions, default=()
-        Those beyond the list that the file may hold, your own above all; the objects themselves, not their names.
+        Further ones that the file may hold; the objects themselves, not their names.
 
     Returns
     -------
     estimator
         The model as it was saved, except that ``memory``, ``checkpoint`` and ``n_jobs`` are None in all steps. It
-        predicts, and goes on learning, as the one that was saved.
+        predicts, and can be trained further, like the one that was saved.
 
     Raises
     ------
     ModelError
-        If the file cannot be loaded: which, and why.
+        If the file cannot be loaded, with the reason.
 
     Warns
     -----
     ModelWarning
         Once, if the file was written with another version of scikit-learn or a newer one of soundclf. Such a model
-        may give other results, or none.
+        may give other results, or fail.
+    FeatureDriftWarning
+        If other versions of libraries compute other features of a reference signal than those saved with the model.
 
     See Also
     --------
-    describe : What the file says of its model, without loading it.
+    describe : Return what the file says about its model, without loading it.
 
     Notes
     -----
-    What is trusted: this package's estimators; those of scikit-learn, NumPy's types and universal functions, as skops
-    does; and what scikit-learn's keep, such as decision trees, which are checked, scorers and splitters. Not
+    Trusted are the estimators of soundclf and scikit-learn, NumPy's types, universal functions and plain functions of
+    arrays, and what fitted estimators of scikit-learn hold: decision trees, which are checked, scorers, splitters. Not
     gradient boosting (that on histograms is), ``EllipticEnvelope``, ``Birch``, ``BisectingKMeans``, and vectorizers of
-    text and dicts, whose compiled code goes wherever a file sends it.
+    text and dicts, whose compiled code follows whatever indices a file holds.
 
-    What a model answers is its author's, and so is the time that it takes.
+    The predictions of a model, and the time that they take, are up to its author.
 
     Examples
     --------
@@ -196,25 +198,25 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[Any] = ()) -> Any:
 
 
 def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Tell what a model file says of its model, without loading it.
+    """Return what a model file says about its model, without loading it.
 
     Parameters
     ----------
     path : str or path-like
-        A file that :func:`save` has written. What one from elsewhere says need not be true.
+        A file that :func:`save` has written. The description in a file from elsewhere need not be true.
 
     Returns
     -------
     dict
         What JSON can express: "format", an integer; "saved", when, in UTC; "versions" of soundclf, Python and the
         libraries that matter; "model", with its "class", "parameters", and "best_estimator" if it is a search, where
-        estimators among the parameters are told of in the same way; "classes", a list or None; "audio", a list with
+        estimators among the parameters are described in the same way; "classes", a list or None; "audio", a list with
         the "sr", "duration" and "res_type" of each transformer over clips; and the "report" that was saved with it.
 
     Raises
     ------
     ModelError
-        If it is no model file: which, and why.
+        If it is not a model file, with the reason.
 
     Examples
     --------
