@@ -209,12 +209,13 @@ def test_the_logger_of_pooch_is_unchanged_and_silent(server, tmp_path, caplog):
     logger = pooch.get_logger()
     before = logger.level, list(logger.handlers), logger.propagate, logger.disabled
     levels = []
+    content = tarred(FSDD)  # once: a gzip file holds the time
 
     def reply():
         levels.append(logger.level)
-        return tarred(FSDD)
+        return content
 
-    fetch_fsdd(tmp_path, url=server.url(reply), checksum=sha256(tarred(FSDD)), verbose=0)
+    fetch_fsdd(tmp_path, url=server.url(reply), checksum=sha256(content), verbose=0)
     assert levels == [logger.level]
     assert (logger.level, list(logger.handlers), logger.propagate, logger.disabled) == before
     assert caplog.records == []
