@@ -504,7 +504,11 @@ def test_silent_clips_are_no_duplicates_and_no_leak(tones):
         assert evaluate(dataset, clf, cv=4).duplicates == []
 
 
-@pytest.mark.parametrize("form", [np.array, list, lambda X: pytest.importorskip("pandas").DataFrame(X), tuple])
+@pytest.mark.parametrize(
+    "form",
+    [np.array, list, lambda X: pytest.importorskip("pandas").DataFrame(X), tuple],
+    ids=["array", "list", "frame", "tuple"],
+)
 def test_rows_that_are_equal(form):
     assert find_duplicates(form([[1.5, 2], [2, 1.5], [1.5, 2], [0, 0], [2, 1.5]])) == [[0, 2], [1, 4]]
     assert find_duplicates(form([[1.5, 2], [2, 1.5]])) == []

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import joblib
 from joblib import Parallel, delayed
-from joblib.parallel import get_active_backend
 
 __all__ = ["run_parallel"]
 
@@ -33,12 +33,12 @@ def run_parallel(
     n_jobs : int or None
         As in joblib, except that inside a worker of joblib a negative number means 1: the cores are in use already.
     """
-    backend, n_configured = get_active_backend(prefer="threads")
+    backend, n_configured = _get_backend()
     if n_jobs is None:
         n_jobs = n_configured or 1
-    if n_jobs < 0 and backend.nesting_level:
+    if n_jobs < 0 and getattr(backend, "nesting_level", None):
         n_jobs = 1
-    if not getattr(backend, "supports_sharedmem", False):
+    if not getattr(backend, "supports_sharedmem", True):
         ready = "generator" if getattr(backend, "supports_return_generator", False) else "list"
         _run_with_joblib(function, items, collect, Parallel(n_jobs=n_jobs, return_as=ready))
         return
@@ -57,7 +57,7 @@ def run_parallel(
             pending.clear()
             raise
 
-    n_others = min(backend.effective_n_jobs(n_jobs), len(items)) - 1
+    n_others = min(_count_threads(backend, n_jobs), len(items)) - 1
     if n_others < 1:
         work()
         return
@@ -66,6 +66,21 @@ def run_parallel(
         work()
     for other in others:
         other.result()
+
+
+def _get_backend() -> tuple[Any, int | None]:
+    """Return joblib's active backend and number of jobs; None twice if joblib no longer says, which means threads."""
+    try:
+        backend, n_jobs = joblib.parallel.get_active_backend(prefer="threads")
+    except (AttributeError, TypeError, ValueError):
+        return None, None
+    return backend, n_jobs
+
+
+def _count_threads(backend: Any, n_jobs: int) -> int:
+    if hasattr(backend, "effective_n_jobs"):
+        return int(backend.effective_n_jobs(n_jobs))
+    return n_jobs if n_jobs > 0 else max(1, joblib.cpu_count() + 1 + n_jobs)
 
 
 def _run_with_joblib(

@@ -55,7 +55,10 @@ def find_present(paths: Sequence[str], missing: str, where: str) -> np.ndarray:
         sentence = f"{len(absent):,} of {format_count(len(paths), 'file')} {where} do not exist: {format_first(absent)}"
         if missing == "raise":
             raise DataSetError(sentence)
-        warnings.warn(f"{sentence}. Their rows are skipped", AudioWarning, stacklevel=3)
+        errors = [
+            AudioError("there is no such file", repr(str(path)), i) for i, path in enumerate(paths) if not exists[i]
+        ]
+        warnings.warn(AudioWarning(f"{sentence}. Their rows are skipped", errors), stacklevel=3)
     return exists | (missing == "keep")
 
 

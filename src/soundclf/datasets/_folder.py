@@ -170,10 +170,12 @@ def load_audio_folder(
             sounds.append(path)
     if unsupported:
         warnings.warn(
-            f"{format_count(len(unsupported), 'sound')} in unsupported formats: "
-            f"{format_first([path.relative_to(folder).as_posix() for path in unsupported])}. Convert them, for "
-            "example to FLAC",
-            AudioWarning,
+            AudioWarning(
+                f"{format_count(len(unsupported), 'sound')} in unsupported formats: "
+                f"{format_first([path.relative_to(folder).as_posix() for path in unsupported])}. Convert them, for "
+                "example to FLAC",
+                [AudioError("its format is not supported", repr(str(path))) for path in unsupported],
+            ),
             stacklevel=2,
         )
     if not sounds:
@@ -263,10 +265,9 @@ def _find_undecodable(sounds: Iterable[Path], errors: str) -> list[str]:
             if errors == "raise":
                 raise
             bad.append(str(path))
-            reasons.append(str(error))
+            reasons.append(error)
     if bad:
         shown = format_list(reasons, 10, str, " ")
-        warnings.warn(
-            f"{format_count(len(bad), 'file')} cannot be decoded and are skipped. {shown}", AudioWarning, stacklevel=3
-        )
+        message = f"{format_count(len(bad), 'file')} cannot be decoded and are skipped. {shown}"
+        warnings.warn(AudioWarning(message, reasons), stacklevel=3)
     return bad

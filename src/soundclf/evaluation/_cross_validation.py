@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -283,3 +284,5 @@ def _takes_groups(estimator: Any) -> bool:
         return bool(get_routing_for_object(estimator).consumes("fit", ["groups"]))
     except NotImplementedError:  # a meta-estimator without metadata routing, such as AdaBoostClassifier
         return False
+    except (AttributeError, TypeError):  # another scikit-learn: only a classifier that is not wrapped can be asked
+        return "groups" in signature(estimator.fit).parameters

@@ -90,8 +90,13 @@ def generate_splits(splitter: Any, y: np.ndarray | None, groups: np.ndarray | No
     """Split, passing groups only to splitters that ask for them; the others would warn."""
     known = y if groups is None else groups
     rows = np.zeros(0 if known is None else len(known))
-    asks = get_routing_for_object(splitter).consumes("split", ["groups"])
-    wanted = asks or not hasattr(splitter, "get_metadata_routing")  # one that is not scikit-learn's cannot say so
+    if not hasattr(splitter, "get_metadata_routing"):  # not scikit-learn's
+        wanted = True
+    else:
+        try:
+            wanted = bool(get_routing_for_object(splitter).consumes("split", ["groups"]))
+        except (AttributeError, TypeError):  # another scikit-learn: ignored groups cause a warning
+            wanted = True
     pairs: Iterable[tuple[Any, Any]] = splitter.split(rows, y, groups if wanted else None)
     return pairs
 

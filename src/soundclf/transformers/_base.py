@@ -53,6 +53,13 @@ class ClipTransformer(TransformerMixin, BaseEstimator, ABC):
     # Name of the features in a cache, whatever module they are computed in, and a number to raise when they change.
     _features: ClassVar[tuple[str, int]]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        # scikit-learn takes auto_wrap_output_keys here; without it, a class would have a set_output that it ignores.
+        try:
+            super().__init_subclass__(**options)
+        except TypeError:
+            super().__init_subclass__()
+
     sr: float
     res_type: str
     duration: float | None

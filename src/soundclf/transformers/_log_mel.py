@@ -15,7 +15,7 @@ from ._base import ClipTransformer
 __all__ = ["LogMelTransformer"]
 
 
-class LogMelTransformer(ClipTransformer, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+class LogMelTransformer(ClipTransformer, auto_wrap_output_keys=None):
     """Log-mel spectrograms of sounds, in dB, all of the same size.
 
     Each clip becomes a matrix ``(n_mels, n_frames)``, the input of convolutional networks. All clips are brought to the
