@@ -1,4 +1,4 @@
-"""checkpoint=: a fit whose process is killed goes on where it stood, and ends with the same weights."""
+"""Tests of checkpoint: the fit of a killed process continues from its last epoch, with the same result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from soundclf.classifiers._keras._checkpoint import Checkpoint
 PARAMETERS = {"hidden_layer_sizes": (16,), "n_networks": 1, "epochs": 6, "random_state": 0}
 VALIDATED = {"early_stopping": True, "patience": 3, "validation_fraction": 0.3, "learning_rate": 0.01}
 
-# Fits in a process of its own, which a thread kills with SIGKILL as soon as an entry holds that many epochs.
+# Fits in a new process, which a thread kills with SIGKILL as soon as a checkpoint has that many epochs.
 FIT = """
 import json, os, signal, sys, threading
 from pathlib import Path
@@ -49,7 +49,7 @@ def small(folder=None, **parameters):
 
 
 def assert_same(a, b):
-    """Everything that a fit leaves is equal to the last bit, the state that training would go on from included."""
+    """Check that two fitted classifiers, including the state that training continues from, are bit-identical."""
     for name in ("coefs_", "intercepts_"):
         for x, y in zip(getattr(a, name), getattr(b, name), strict=True):
             np.testing.assert_array_equal(x, y, strict=True)
@@ -68,7 +68,7 @@ def entries(folder):
 
 
 def n_epochs(clf, X, y, capsys):
-    """Fit, and give the number of epochs that were left to do, and were done, by the progress bar."""
+    """Fit, and return the numbers of epochs that were left and that were trained, as the progress bar shows them."""
     capsys.readouterr()
     clf.set_params(verbose=1).fit(X, y)
     shown = capsys.readouterr().err.rsplit("\r", 1)[-1]
@@ -79,8 +79,8 @@ class EndedError(Exception):
     pass
 
 
-def interrupted(folder, X, y, epoch, **parameters):
-    """Leave the entry of a fit that an exception ended after an epoch."""
+def interrupt(folder, X, y, epoch, **parameters):
+    """Leave the checkpoint of a fit that an exception ended after an epoch."""
     save = Checkpoint.save
 
     def ending(self, states, progress):
@@ -95,15 +95,15 @@ def interrupted(folder, X, y, epoch, **parameters):
             clf.fit(X, y)
 
 
-# -- going on ----------------------------------------------------------------------------------------------------------
+# -- continuing --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process as POSIX does")
 @pytest.mark.parametrize("parameters", [VALIDATED | {"epochs": 200, "patience": 200}, {"epochs": 200, "dropout": 0.5}])
-def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(blobs, tmp_path, capsys, parameters):
+def test_a_killed_fit_continues_and_ends_with_the_same_bits(blobs, tmp_path, capsys, parameters):
     X, y = blobs
-    clf = small(str(tmp_path / "kept"), **parameters)
+    clf = small(str(tmp_path / "checkpoints"), **parameters)
     joblib.dump((clf, X, y), tmp_path / "job")
     command = [sys.executable, "-c", FIT, tmp_path / "job", tmp_path / "fitted"]
     killed = subprocess.run([*command, "80"], capture_output=True, timeout=120, check=False)
@@ -112,11 +112,11 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(blobs, tmp_path, capsy
     left, done = n_epochs(clf, X, y, capsys)
     assert left == done
     assert 0 < done <= 120
-    uninterrupted = small(**parameters).fit(X, y)
-    assert_same(clf, uninterrupted)
+    whole = small(**parameters).fit(X, y)
+    assert_same(clf, whole)
     assert n_epochs(clf, X, y, capsys) == (0, 0)
-    assert_same(clf, uninterrupted)
-    assert len(entries(tmp_path / "kept")) == 1
+    assert_same(clf, whole)
+    assert len(entries(tmp_path / "checkpoints")) == 1
 
 
 @pytest.mark.parametrize("epoch", [1, 4])
@@ -132,7 +132,7 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(blobs, tmp_path, capsy
     ],
 )
 def test_from_any_epoch_to_the_same_bits(blobs, tmp_path, capsys, parameters, epoch):
-    interrupted(tmp_path, *blobs, epoch, **parameters)
+    interrupt(tmp_path, *blobs, epoch, **parameters)
     clf = small(tmp_path, **parameters)
     assert n_epochs(clf, *blobs, capsys) == (6 - epoch, 6 - epoch)
     assert_same(clf, small(**parameters).fit(*blobs))
@@ -143,7 +143,7 @@ def test_patience_is_remembered(blobs, tmp_path, capsys):
     expected = small(**parameters).fit(*blobs)
     n = len(expected.history_["loss"])
     assert n == expected.best_epoch_ + 4 < 300  # stopped by patience
-    interrupted(tmp_path, *blobs, n - 1, **parameters)
+    interrupt(tmp_path, *blobs, n - 1, **parameters)
     clf = small(tmp_path, **parameters)
     assert n_epochs(clf, *blobs, capsys) == (1, 301 - n)
     assert_same(clf, expected)
@@ -151,19 +151,19 @@ def test_patience_is_remembered(blobs, tmp_path, capsys):
     assert_same(clf, expected)
 
 
-def test_an_optimizer_with_a_schedule_goes_on(blobs, tmp_path):
+def test_an_optimizer_with_a_schedule_continues(blobs, tmp_path):
     keras = pytest.importorskip("keras")
 
     def parameters():
         decay = keras.optimizers.schedules.ExponentialDecay(0.05, 2, 0.9)
         return {"optimizer": keras.optimizers.Adam(decay, use_ema=True), "average": False}
 
-    interrupted(tmp_path, *blobs, 3, **parameters())
+    interrupt(tmp_path, *blobs, 3, **parameters())
     assert_same(small(tmp_path, **parameters()).fit(*blobs), small(**parameters()).fit(*blobs))
     assert len(entries(tmp_path)) == 1
 
 
-def test_a_warm_start_goes_on_from_its_own_entry(blobs, tmp_path, capsys):
+def test_a_warm_start_continues_from_its_own_entry(blobs, tmp_path, capsys):
     expected = small(warm_start=True).fit(*blobs).fit(*blobs)
     clf = small(tmp_path, warm_start=True).fit(*blobs)
     assert len(entries(tmp_path)) == 1
@@ -175,10 +175,10 @@ def test_a_warm_start_goes_on_from_its_own_entry(blobs, tmp_path, capsys):
     assert_same(again, expected)
 
 
-# -- whose entry it is -------------------------------------------------------------------------------------------------
+# -- which fits share a file -------------------------------------------------------------------------------------------
 
 
-def test_what_does_not_change_the_outcome_shares_an_entry(blobs, tmp_path, capsys):
+def test_equivalent_parameters_share_an_entry(blobs, tmp_path, capsys):
     small(tmp_path).fit(*blobs)
     X, y = blobs
     assert n_epochs(small(str(tmp_path), optimizer="Adam"), X.tolist(), y.tolist(), capsys) == (0, 0)
@@ -207,7 +207,7 @@ def test_what_does_not_change_the_outcome_shares_an_entry(blobs, tmp_path, capsy
         ({}, lambda X, y: (X, y, np.where(np.arange(90) == 5, 1.01, 1))),
     ],
 )
-def test_other_fits_have_entries_of_their_own(blobs, tmp_path, parameters, data):
+def test_other_fits_have_other_entries(blobs, tmp_path, parameters, data):
     small(tmp_path).fit(*blobs)
     rows = blobs if data is None else data(*blobs)
     clf = small(tmp_path, **parameters).fit(*rows)
@@ -216,7 +216,7 @@ def test_other_fits_have_entries_of_their_own(blobs, tmp_path, parameters, data)
 
 
 @pytest.mark.parametrize(("name", "value"), [("patience", 2), ("restore_best", False), ("validation_fraction", 0.4)])
-def test_other_ways_to_stop_have_entries_of_their_own(blobs, tmp_path, name, value):
+def test_other_stopping_rules_have_other_entries(blobs, tmp_path, name, value):
     for parameters in (VALIDATED, VALIDATED | {name: value}):
         assert_same(small(tmp_path, **parameters).fit(*blobs), small(**parameters).fit(*blobs))
     assert len(entries(tmp_path)) == 2
@@ -245,7 +245,7 @@ def test_a_search_shares_a_folder(blobs, tmp_path):
     assert len(entries(tmp_path)) == 2 * 3 + 1
 
 
-# -- what an entry is, and is not --------------------------------------------------------------------------------------
+# -- the file ---------------------------------------------------------------------------------------------------------
 
 
 def test_one_plain_file_is_all_that_is_written(blobs, tmp_path, monkeypatch):
@@ -260,10 +260,10 @@ def test_one_plain_file_is_all_that_is_written(blobs, tmp_path, monkeypatch):
     assert entry.stat().st_size < 5 * 4 * sum(w.size for w in clf.coefs_ + clf.intercepts_) + 10_000
 
 
-def test_what_a_killed_writer_left_is_removed(blobs, tmp_path):
+def test_drafts_of_killed_processes_are_removed(blobs, tmp_path):
     small(tmp_path).fit(*blobs)
     (entry,) = entries(tmp_path)
-    left, foreign = tmp_path / f".{entry.name}.1234-5678", tmp_path / ".other.npz.1-1"
+    left, foreign = tmp_path / f".12345678.{entry.name[-50:]}", tmp_path / ".12345678.other.npz"
     left.write_bytes(b"half")
     foreign.write_bytes(b"of another fit")
     small(tmp_path).fit(*blobs)
@@ -276,7 +276,7 @@ class Trap:
 
 
 def rewritten(entry, change):
-    """Write an entry anew with other arrays, or another description."""
+    """Write an entry again with other arrays, or another description."""
     with np.load(entry) as arrays:
         arrays = dict(arrays)
     description = json.loads(arrays.pop("description").tobytes())
@@ -348,55 +348,57 @@ DAMAGE = {
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(blobs):
+def whole(blobs):
     return small(**VALIDATED).fit(*blobs)
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_a_damaged_entry_is_told_of_and_done_without(blobs, uninterrupted, tmp_path, capsys, monkeypatch, damage):
+def test_a_damaged_entry_is_reported_and_not_used(blobs, whole, tmp_path, capsys, monkeypatch, damage):
     monkeypatch.chdir(tmp_path)
-    interrupted("kept", *blobs, 3, **VALIDATED)
-    (entry,) = entries("kept")
+    interrupt("checkpoints", *blobs, 3, **VALIDATED)
+    (entry,) = entries("checkpoints")
     damage(entry)
-    clf = small("kept", **VALIDATED)
-    with pytest.warns(RuntimeWarning, match=r"checkpoint '.*npz' cannot be read, and training starts anew: .") as told:
+    clf = small("checkpoints", **VALIDATED)
+    with pytest.warns(
+        RuntimeWarning, match=r"checkpoint '.*npz' cannot be read, so training starts from the beginning: ."
+    ) as caught:
         assert n_epochs(clf, *blobs, capsys) == (6, 6)
-    assert len(told) == 1
+    assert len(caught) == 1
     assert not Path("trapped").exists()
-    assert_same(clf, uninterrupted)
+    assert_same(clf, whole)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert n_epochs(clf, *blobs, capsys) == (0, 0)  # the entry is whole again
 
 
-def test_an_entry_that_was_rewritten_as_it_was_is_none_of_these(blobs, tmp_path, capsys):
-    interrupted(tmp_path, *blobs, 3, **VALIDATED)
+def test_an_entry_that_was_rewritten_without_changes(blobs, tmp_path, capsys):
+    interrupt(tmp_path, *blobs, 3, **VALIDATED)
     rewritten(*entries(tmp_path), lambda *_: None)
     assert n_epochs(small(tmp_path, **VALIDATED), *blobs, capsys) == (3, 3)
 
 
-# -- what it does not go with ------------------------------------------------------------------------------------------
+# -- parameters and errors ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
 def test_needs_an_integer_random_state(blobs, tmp_path, random_state):
-    clf = small(tmp_path / "kept", random_state=random_state)
+    clf = small(tmp_path / "checkpoints", random_state=random_state)
     for fit in (clf.fit, clf.partial_fit):
         with pytest.raises(ParameterError, match=r"checkpoint needs an integer random_state, .*, got random_state="):
             fit(*blobs)
-    assert not (tmp_path / "kept").exists()
+    assert not (tmp_path / "checkpoints").exists()
 
 
-def test_goes_with_no_callbacks(blobs, tmp_path):
+def test_callbacks_cannot_be_combined(blobs, tmp_path):
     keras = pytest.importorskip("keras")
-    clf = small(tmp_path / "kept", callbacks=[keras.callbacks.Callback()])
-    with pytest.raises(ParameterError, match="checkpoint and callbacks exclude each other"):
+    clf = small(tmp_path / "checkpoints", callbacks=[keras.callbacks.Callback()])
+    with pytest.raises(ParameterError, match="checkpoint and callbacks cannot be combined"):
         clf.fit(*blobs)
     clf.set_params(callbacks=[]).fit(*blobs)
-    assert len(entries(tmp_path / "kept")) == 1
+    assert len(entries(tmp_path / "checkpoints")) == 1
 
 
-@pytest.mark.parametrize("value", ["", 3, b"kept", True])
+@pytest.mark.parametrize("value", ["", 3, b"checkpoints", True])
 def test_a_checkpoint_that_is_no_path(blobs, value):
     with pytest.raises(ParameterError, match=r"'checkpoint' parameter .* must be None or the path of a folder, got"):
         small(value).fit(*blobs)
@@ -408,7 +410,7 @@ def test_a_folder_that_cannot_be(blobs, tmp_path):
         small(tmp_path / "file").fit(*blobs)
 
 
-def test_partial_fit_keeps_nothing(blobs, tmp_path):
+def test_partial_fit_writes_nothing(blobs, tmp_path):
     X, y = blobs
     clf, expected = (small(folder).partial_fit(X, y, np.unique(y)).partial_fit(X, y) for folder in (tmp_path, None))
     assert_same(clf, expected)
@@ -428,10 +430,10 @@ X, y = joblib.load({str(tmp_path / "data.joblib")!r})
 resource.setrlimit(resource.RLIMIT_FSIZE, (2048, 2048))
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    clf = DenseAudioClassifier(**{PARAMETERS!r}, checkpoint={str(tmp_path / "kept")!r}).fit(X, y)
+    clf = DenseAudioClassifier(**{PARAMETERS!r}, checkpoint={str(tmp_path / "checkpoints")!r}).fit(X, y)
 print(len(clf.history_["loss"]), [str(w.message) for w in caught if "cannot be written" in str(w.message)][0])
 """
     joblib.dump(blobs, tmp_path / "data.joblib")
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert re.search(r"^6 The checkpoint '.*npz' cannot be written \(File too large\)", run.stdout, re.MULTILINE)
-    assert list((tmp_path / "kept").iterdir()) == []
+    assert list((tmp_path / "checkpoints").iterdir()) == []

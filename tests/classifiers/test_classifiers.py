@@ -1,4 +1,4 @@
-"""DenseAudioClassifier: training, what is kept of it, prediction without TensorFlow."""
+"""Tests of DenseAudioClassifier: training, fitted state, prediction without TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from soundclf import DenseAudioClassifier, ParameterError
-from soundclf.classifiers._keras._dense import ACTIVATIONS
+from soundclf.classifiers._forward import ACTIVATIONS
 
 
 def small(**parameters):
@@ -40,7 +40,7 @@ def differ(a, b):
     return any((x != y).any() for x, y in zip(weights(a), weights(b), strict=True))
 
 
-# -- what is learned ---------------------------------------------------------------------------------------------------
+# -- training ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
@@ -91,11 +91,11 @@ def test_a_callback_saves_a_model_of_keras_alone(blobs, tmp_path, name):
 @pytest.mark.parametrize("dropout", [0.2, 0.8])
 def test_dropout_is_that_of_keras(blobs, dropout):
     X, y = np.tile(blobs[0], (100, 1)), np.tile(blobs[1], 100)
-    # With a learning rate of next to nothing, the loss of the epoch is that of the initial weights under dropout.
+    # With a tiny learning rate, the loss of the epoch is that of the initial weights under dropout.
     clf = small(
         hidden_layer_sizes=(33, 7), dropout=dropout, learning_rate=1e-12, batch_size=500, epochs=1, average=False
     )
-    clf.set_params(early_stopping=False).fit(X, y)
+    clf.fit(X, y)
     codes = np.searchsorted(clf.classes_, y)
 
     def loss(training):
@@ -107,7 +107,7 @@ def test_dropout_is_that_of_keras(blobs, dropout):
     assert abs(clf.history_["loss"][0] - draws.mean()) < 6 * draws.std() / len(y) ** 0.5
 
 
-def test_learns_what_is_there_to_learn(blobs):
+def test_learns_separable_classes(blobs):
     X, y = blobs
     clf = small(epochs=150).fit(X[:60], y[:60])
     assert clf.score(X[60:], y[60:]) > 0.85
@@ -125,7 +125,7 @@ def test_no_hidden_layers_is_logistic_regression(blobs):
     assert [coef.shape for coef in clf.coefs_] == [(1, 8, 3)]
 
 
-def test_normalize_standardises_by_the_training_rows(blobs):
+def test_normalize_uses_the_training_rows(blobs):
     X, y = blobs
     clf = small().fit(X, y)
     np.testing.assert_allclose(clf.mean_, X.mean(axis=0))
@@ -166,7 +166,7 @@ def test_object_labels(blobs):
     assert small().fit(blobs[0], y).predict(blobs[0]).dtype == object
 
 
-def test_class_weight_equals_the_sample_weight_it_stands_for(blobs):
+def test_class_weight_equals_the_corresponding_sample_weight(blobs):
     X, y = blobs
     few = np.flatnonzero((y != "cat") | (np.arange(90) % 5 == 0))
     X, y = X[few], y[few]
@@ -177,7 +177,7 @@ def test_class_weight_equals_the_sample_weight_it_stands_for(blobs):
     assert differ(balanced, small().fit(X, y))
 
 
-def test_sample_weight_counts_and_stays_as_it_is(blobs):
+def test_sample_weight_has_an_effect_and_is_not_changed(blobs):
     X, y = blobs
     given = np.where(y == "cat", 3.0, 1.0)
     before = given.copy()
@@ -185,13 +185,13 @@ def test_sample_weight_counts_and_stays_as_it_is(blobs):
     np.testing.assert_array_equal(given, before)
     equal = small().fit(X, y, sample_weight=np.where(y == "cat", 3.0, np.where(y == "dog", 2.0, 1.0)))
     for a, b in zip(weighted.coefs_, equal.coefs_, strict=True):
-        assert a.shape == b.shape  # the class weights do not move the standardisation, the sample weights do
+        assert a.shape == b.shape  # class weights have no effect on the standardization, sample weights do
     np.testing.assert_allclose(weighted.mean_, np.average(X, axis=0, weights=given))
     none, ones = small().fit(X, y), small().fit(X, y, sample_weight=np.ones(90))
     assert_same_weights(none, ones)
 
 
-def test_rows_of_no_weight_are_not_learned_from(blobs):
+def test_rows_of_weight_zero_are_not_used(blobs):
     X, y = blobs
     wrong = y.copy()
     wrong[::3] = np.roll(wrong[::3], 1)
@@ -201,7 +201,7 @@ def test_rows_of_no_weight_are_not_learned_from(blobs):
         assert_same_weights(clf, small(**parameters).fit(X[kept], wrong[kept]))
 
 
-def test_class_weight_of_classes_that_a_part_lacks(blobs):
+def test_class_weight_of_missing_classes(blobs):
     X, y = blobs
     few = y != "dog"
     clf = small(class_weight={"cat": 3, "dog": 2}).partial_fit(X[few], y[few], classes=np.unique(y))
@@ -209,7 +209,7 @@ def test_class_weight_of_classes_that_a_part_lacks(blobs):
     assert differ(clf, same)
 
 
-# -- determinism, and the state of the process -------------------------------------------------------------------------
+# -- determinism and global state --------------------------------------------------------------------------------------
 
 
 def test_an_int_makes_fits_identical_to_the_last_bit(blobs):
@@ -237,9 +237,9 @@ def test_threads_do_not_disturb_each_other(blobs):
 
 
 @pytest.mark.parametrize("random_state", [None, 0])
-def test_nothing_global_is_touched(blobs, random_state):
+def test_no_global_state_changes(blobs, random_state):
     import tensorflow as tf
-    from tensorflow.python.framework import config  # TensorFlow tells of op determinism only here
+    from tensorflow.python.framework import config  # the only place where TensorFlow reports op determinism
 
     small().fit(*blobs)  # TensorFlow's and Keras' own set-up happens once
     random.seed(5)
@@ -268,7 +268,7 @@ def run(code, *arguments):
     return done.stdout.strip()
 
 
-def test_keras_and_scikeras_are_left_as_they_were():
+def test_keras_and_scikeras_are_not_changed():
     assert (
         run(
             """
@@ -325,7 +325,7 @@ print("tensorflow" in sys.modules, hasattr(type(clf), "model_"))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_process_forked_after_training_says_so_rather_than_hang():
+def test_training_in_a_forked_process_raises_instead_of_hanging():
     code = """
 import joblib, numpy as np
 from soundclf import DenseAudioClassifier
@@ -341,7 +341,7 @@ with joblib.parallel_config(backend="multiprocessing"):
     assert "TensorFlow was in use before this process was forked" in run(code)
 
 
-def test_the_process_wide_precision_is_not_ours(blobs):
+def test_the_process_wide_precision_has_no_effect(blobs):
     assert (
         run(
             """
@@ -368,7 +368,7 @@ print("fine")
     )
 
 
-# -- NumPy in place of Keras -------------------------------------------------------------------------------------------
+# -- forward pass ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -432,7 +432,7 @@ COPIES = {
 
 @pytest.mark.parametrize("way", COPIES)
 @pytest.mark.parametrize("optimizer", ["adam", "object"])
-def test_copies_predict_and_train_on_alike(blobs, tmp_path, way, optimizer):
+def test_copies_predict_and_continue_training_alike(blobs, tmp_path, way, optimizer):
     import keras
 
     X, y = blobs
@@ -444,7 +444,7 @@ def test_copies_predict_and_train_on_alike(blobs, tmp_path, way, optimizer):
     np.testing.assert_array_equal(twin.predict_proba(X), clf.predict_proba(X))
     clf.fit(X, y)
     twin.fit(X, y)
-    assert_same_weights(clf, twin)  # only if the optimizer's and all generators' states came along
+    assert_same_weights(clf, twin)  # only if the states of the optimizer and all generators were copied
     assert not hasattr(clone(clf), "coefs_")
     clf.partial_fit(X, y)
     twin.partial_fit(X, y)
@@ -481,7 +481,7 @@ def test_fitted_state_is_plain(blobs):
     assert [name for name, value in vars(clf).items() if not plain(value)] == []
 
 
-# -- going on ----------------------------------------------------------------------------------------------------------
+# -- continuing --------------------------------------------------------------------------------------------------------
 
 
 def test_two_fits_with_warm_start_are_one_longer_fit(blobs):
@@ -537,13 +537,13 @@ def test_learning_rate_of_a_warm_start_is_the_one_that_is_set(blobs, kind):
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_another_network_cannot_go_on(blobs, change):
+def test_another_architecture_cannot_continue(blobs, change):
     clf = small(warm_start=True).fit(*blobs)
     expected = clf.predict_proba(blobs[0])
     clf.set_params(**change)
     np.testing.assert_array_equal(clf.predict_proba(blobs[0]), expected)  # parameters count at the next fit
     np.testing.assert_allclose(clf.model_.predict(blobs[0], verbose=0), expected, atol=1e-5)
-    with pytest.raises(ValueError, match=f"Training cannot go on with another {next(iter(change))}: it was"):
+    with pytest.raises(ValueError, match=f"Training cannot continue with another {next(iter(change))}: it was"):
         clf.fit(*blobs)
     with np.errstate(all="ignore"):
         clf.set_params(warm_start=False, epochs=1).fit(*blobs)
@@ -556,7 +556,7 @@ def test_parameters_at_the_edge(blobs, parameters):
     assert np.isfinite(small(**parameters).fit(*blobs).history_["loss"]).all()
 
 
-def test_training_goes_on_with_another_dropout(blobs):
+def test_training_continues_with_another_dropout(blobs):
     clf = small(dropout=0.0, warm_start=True).fit(*blobs)
     before = copy.deepcopy(clf)
     assert differ(clf.set_params(dropout=0.9).fit(*blobs), before.fit(*blobs))
@@ -574,14 +574,14 @@ def test_history_grows_with_and_without_validation(blobs):
 # -- validation --------------------------------------------------------------------------------------------------------
 
 
-def test_validation_rows_are_cut_off_by_class(blobs):
+def test_validation_rows_are_drawn_from_each_class(blobs):
     clf = small(early_stopping=True, validation_fraction=0.2).fit(*blobs)
     assert set(clf.history_) == {"loss", "accuracy", "val_loss", "val_accuracy"}
     assert {round(v * 18, 6) % 1 for v in clf.history_["val_accuracy"]} == {0}  # shares of 3 x 6 rows
-    assert not np.allclose(clf.mean_, blobs[0].mean(axis=0))  # the standardisation does not see them
+    assert not np.allclose(clf.mean_, blobs[0].mean(axis=0))  # the standardization does not use them
 
 
-def test_the_best_epoch_is_kept(blobs):
+def test_the_best_epoch_is_restored(blobs):
     X, y = blobs[0], np.where(np.arange(90) % 5 == 0, np.roll(blobs[1], 1), blobs[1])  # a fifth is wrong: overfits
     settings = {"hidden_layer_sizes": (64, 64), "epochs": 40, "learning_rate": 0.02, "dropout": 0.0}
     fit = {"X_val": X[60:], "y_val": y[60:]}
@@ -606,7 +606,7 @@ def test_early_stopping_waits_for_patience(blobs):
     assert min(losses) == losses[clf.best_epoch_]
 
 
-def test_nothing_is_set_aside_unless_asked_for(blobs):
+def test_validation_rows_are_set_aside_only_for_early_stopping(blobs):
     assert "val_loss" not in small().fit(*blobs).history_
     assert "val_loss" not in small(early_stopping=True).partial_fit(*blobs, classes=np.unique(blobs[1])).history_
     assert "val_loss" in small(early_stopping=True, epochs=1).fit(*blobs).history_
@@ -616,7 +616,7 @@ def test_nothing_is_set_aside_unless_asked_for(blobs):
 
 
 def alone(clf, i):
-    """Give a classifier with one of the networks only."""
+    """Return a classifier with only one of the networks."""
     part = copy.deepcopy(clf)
     part._weights = {name: array[i : i + 1] for name, array in clf._weights.items()}
     return part
@@ -631,7 +631,7 @@ def test_probabilities_are_the_mean_of_those_of_the_networks(blobs):
     np.testing.assert_allclose(clf.model_.predict(blobs[0], verbose=0), np.mean(parts, axis=0), atol=1e-5)
 
 
-def test_the_first_network_is_the_one_that_would_be_alone(blobs):
+def test_the_first_network_equals_a_single_one(blobs):
     together, single = small(n_networks=2).fit(*blobs), small().fit(*blobs)
     assert_same_weights(alone(together, 0), single)
     assert differ(alone(together, 1), single)
@@ -639,19 +639,19 @@ def test_the_first_network_is_the_one_that_would_be_alone(blobs):
     assert (losses[0] != losses[1]).all()  # the history is that of both
 
 
-def test_all_networks_train_on(blobs):
+def test_all_networks_continue_training(blobs):
     whole = small(n_networks=2, epochs=6).fit(*blobs)
     resumed = small(n_networks=2, epochs=3, normalize=True, warm_start=True).fit(*blobs)
     resumed = pickle.loads(pickle.dumps(resumed)).fit(*blobs)
     assert_same_weights(resumed, whole)
     assert len(resumed.history_["loss"]) == 6
-    with pytest.raises(ValueError, match="cannot go on with another n_networks: it was 2, now it is 3"):
+    with pytest.raises(ValueError, match="cannot continue with another n_networks: it was 2, now it is 3"):
         resumed.set_params(n_networks=3).fit(*blobs)
     parts = small(n_networks=2).partial_fit(*blobs, classes=np.unique(blobs[1])).partial_fit(*blobs)
     assert len(parts.coefs_[0]) == 2
 
 
-def test_each_network_stops_and_keeps_its_best_by_itself(blobs):
+def test_each_network_stops_and_restores_its_best_epoch_separately(blobs):
     X, y = blobs
     settings = {"epochs": 300, "learning_rate": 0.02, "early_stopping": True, "patience": 4}
     both = small(n_networks=2, **settings).fit(X[:60], y[:60], X_val=X[60:], y_val=y[60:])
@@ -704,10 +704,10 @@ def test_callbacks_are_called_and_never_shared(blobs):
     clf = small(callbacks=[watch]).fit(*blobs)
     batches = [("batch", batch, ["accuracy", "loss"]) for batch in range(3)]
     assert calls == [*batches, ("epoch", 0, ["accuracy", "loss"]), *batches, ("epoch", 1, ["accuracy", "loss"])]
-    assert watch.epochs == []  # a copy was at work
+    assert watch.epochs == []  # a copy was called
     assert watch.model is None
     assert len(clf.history_["loss"]) == 2
-    assert_same_weights(clf, small(epochs=2).fit(*blobs))  # watched or not, the same training
+    assert_same_weights(clf, small(epochs=2).fit(*blobs))  # callbacks do not change the training
 
 
 def test_callbacks_of_all_kinds(blobs, tmp_path):
@@ -846,8 +846,8 @@ def test_an_optimizer_object_trains_as_in_keras(blobs, name):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
 
 
-def test_conditions_in_an_optimizer_wait_for_no_thread_that_is_not_there():
-    # With TensorFlow's pool of a single core, one condition in the graph was enough to wait for ever.
+def test_conditions_in_an_optimizer_do_not_wait_for_a_missing_thread():
+    # With TensorFlow's pool of a single core, one condition in the graph was enough to wait forever.
     code = """
 import keras, numpy as np, tensorflow as tf
 from soundclf import DenseAudioClassifier
@@ -897,12 +897,12 @@ print(len(clf.fit(np.eye(8), np.arange(8) % 2).history_["loss"]))
     ],
     ids=str,
 )
-def test_a_bad_parameter_gets_its_sentence(blobs, parameters, sentence):
+def test_bad_parameters(blobs, parameters, sentence):
     with pytest.raises(ParameterError, match=sentence):
         small(**parameters).fit(*blobs)
 
 
-def test_all_bad_parameters_are_told_at_once(blobs):
+def test_all_bad_parameters_are_reported_together(blobs):
     with pytest.raises(ParameterError, match=r"'dropout'.*'epochs'"):
         small(dropout=2, epochs=0).fit(*blobs)
 
@@ -910,7 +910,7 @@ def test_all_bad_parameters_are_told_at_once(blobs):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda X, y: {"y": np.full(90, "cat")}, "at least two classes to tell apart, got one class: 'cat'"),
+        (lambda X, y: {"y": np.full(90, "cat")}, "at least two classes, got one class: 'cat'"),
         (lambda X, y: {"y": np.eye(3, dtype=int)[np.searchsorted(np.unique(y), y)]}, "multilabel|1d array"),
         (lambda X, y: {"y": np.linspace(0, 1, 90)}, "Unknown label type: continuous"),
         (lambda X, y: {"X": np.where(np.arange(720).reshape(90, 8) == 5, np.nan, X)}, "Input X contains NaN"),
@@ -918,7 +918,7 @@ def test_all_bad_parameters_are_told_at_once(blobs):
         (lambda X, y: {"sample_weight": np.zeros(90)}, "zero for every row"),
         (lambda X, y: {"sample_weight": -np.ones(90)}, "must not be negative"),
         (lambda X, y: {"sample_weight": np.ones(3)}, "inconsistent numbers of samples"),
-        (lambda X, y: {"X_val": X[:9]}, "X_val and y_val belong together"),
+        (lambda X, y: {"X_val": X[:9]}, "X_val and y_val must be passed together"),
         (
             lambda X, y: {"X_val": X[:9, :3], "y_val": y[:9]},
             "X has 3 features, but DenseAudioClassifier is expecting 8",
@@ -926,7 +926,7 @@ def test_all_bad_parameters_are_told_at_once(blobs):
         (lambda X, y: {"X_val": X[:1], "y_val": ["emu"]}, "y_val has labels that are not among the classes .*: 'emu'"),
     ],
 )
-def test_bad_data_gets_its_sentence(blobs, change, sentence):
+def test_bad_data(blobs, change, sentence):
     X, y = blobs
     with pytest.raises(ValueError, match=sentence):
         small().fit(**{"X": X, "y": y} | change(X, y))
@@ -935,8 +935,8 @@ def test_bad_data_gets_its_sentence(blobs, change, sentence):
 @pytest.mark.parametrize(
     ("class_weight", "sentence"),
     [
-        ({"cat": -1}, "a number that is not negative"),
-        ({"cat": "2"}, "a number that is not negative"),
+        ({"cat": -1}, "nonnegative numbers"),
+        ({"cat": "2"}, "nonnegative numbers"),
         ({"emu": 5}, r"class_weight has labels that are not among the classes .*: \['emu'\]"),
         ({"cat": 0, "dog": 0, "owl": 0}, "leaves nothing to train on"),
     ],
@@ -946,7 +946,7 @@ def test_bad_class_weights(blobs, class_weight, sentence):
         small(class_weight=class_weight).fit(*blobs)
 
 
-def test_values_beyond_float32_are_refused(blobs):
+def test_values_beyond_float32(blobs):
     X, y = blobs
     clf = small().fit(X, y)
     for call in (lambda: clf.predict(X * 1e300), lambda: small(normalize=False).fit(X * 1e38, y)):
@@ -962,11 +962,11 @@ def test_a_subclass_may_have_fewer_parameters(blobs):
     assert clone(Sub()).fit(*blobs).predict(blobs[0]).shape == (90,)
 
 
-def test_other_refusals(blobs):
+def test_other_errors(blobs):
     import keras
 
     X, y = blobs
-    with pytest.raises(ValueError, match="sets no row aside"):
+    with pytest.raises(ValueError, match="finds no validation row"):
         small(early_stopping=True).fit(X[:2], ["a", "b"])
     with pytest.raises(ValueError, match=r"Keras has no optimizer named 'adamant'; it has .*adam"):
         small(optimizer="adamant").fit(X, y)
@@ -991,7 +991,7 @@ def test_other_refusals(blobs):
     assert not hasattr(small(), "model_")
 
 
-def test_a_refused_fit_leaves_the_fitted_classifier_as_it_was(blobs):
+def test_a_failed_fit_does_not_change_the_fitted_classifier(blobs):
     X, y = blobs
     clf = small().fit(X, y)
     expected = clf.predict_proba(X)
@@ -1010,7 +1010,7 @@ def test_inputs_are_never_changed(blobs):
     np.testing.assert_array_equal(X, blobs[0])
 
 
-def test_progress_is_shown_only_when_asked_for(blobs, capsys):
+def test_progress_is_shown_only_with_verbose(blobs, capsys):
     small().fit(*blobs)
     assert capsys.readouterr() == ("", "")
     small(verbose=1).fit(*blobs)
@@ -1054,7 +1054,7 @@ def test_numbered_variables_of_an_optimizer_are_accepted_in_their_order(blobs):
     assert_same_weights(twin.partial_fit(*blobs), clf.partial_fit(*blobs))
 
 
-def test_unknown_variables_of_an_optimizer_are_refused(blobs):
+def test_unknown_variables_of_an_optimizer(blobs):
     clf = small().fit(*blobs)
     for state in clf._training_states:
         state["optimizer"]["other"] = state["optimizer"].pop("iteration")

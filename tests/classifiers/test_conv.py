@@ -1,4 +1,4 @@
-"""ConvAudioClassifier: what is its own beside what all classifiers share."""
+"""Tests of ConvAudioClassifier, beyond what all classifiers share."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def assert_same(a, b):
         np.testing.assert_array_equal(a._weights[name], b._weights[name])
 
 
-def test_learns_what_is_there_to_learn(spectra):
+def test_learns_separable_classes(spectra):
     X, y = spectra
     clf = ConvAudioClassifier((8, 8), epochs=20, random_state=0).fit(X[:40], y[:40])
     assert clf.score(X[40:], y[40:]) >= 0.95
@@ -62,7 +62,7 @@ def test_probabilities_are_those_of_keras(shape, n_networks):
     assert np.abs(expected - expected[0]).max() > 1e-3
 
 
-def watching(method, told):
+def watching(method, record):
     """Make a callback that is not copied, so that it tells what it saw."""
     import keras
 
@@ -70,7 +70,7 @@ def watching(method, told):
         def __deepcopy__(self, memo):
             return self
 
-    setattr(Watch, method, lambda self, *_: told(self.model))
+    setattr(Watch, method, lambda self, *_: record(self.model))
     return Watch()
 
 
@@ -119,7 +119,7 @@ def test_spectra_without_bands_or_frames(spectra, shape):
         small().fit(*spectra).predict(spectra[0][:, :, :0])
 
 
-def test_the_process_wide_order_of_axes_is_not_ours(spectra):
+def test_the_process_wide_order_of_axes_has_no_effect(spectra):
     import keras
 
     settings = {"channels": (5, 3), "epochs": 2}
@@ -127,7 +127,9 @@ def test_the_process_wide_order_of_axes_is_not_ours(spectra):
     before = keras.config.image_data_format()
     keras.config.set_image_data_format("channels_first")
     try:
-        clf = small(**settings, callbacks=[keras.callbacks.Callback()]).fit(*spectra)  # which shares no graph
+        clf = small(**settings, callbacks=[keras.callbacks.Callback()]).fit(
+            *spectra
+        )  # a callback gets a graph of its own
         model = clf.model_
     finally:
         keras.config.set_image_data_format(before)
@@ -135,9 +137,9 @@ def test_the_process_wide_order_of_axes_is_not_ours(spectra):
     np.testing.assert_allclose(model.predict(spectra[0], verbose=0), expected, atol=2e-5)
 
 
-def test_many_validation_rows_are_judged_as_few_are():
+def test_many_validation_rows_are_evaluated_in_parts():
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(500, 64, 80)).astype(np.float32), np.arange(500) % 2  # more than are judged in a call
+    X, y = rng.normal(size=(500, 64, 80)).astype(np.float32), np.arange(500) % 2  # more than are evaluated in a call
     clf = small(epochs=1).fit(X[:20], y[:20], X_val=X, y_val=y)
     losses = -np.log(clf.predict_proba(X)[np.arange(500), y])
     assert clf.history_["val_loss"] == pytest.approx([losses.mean()], rel=1e-4)
@@ -168,7 +170,7 @@ def test_fits_are_identical_for_one_random_state(spectra):
     assert any((weights[name] != other._weights[name]).any() for name in weights)
 
 
-def test_trains_on_after_pickling(spectra):
+def test_training_continues_after_pickling(spectra):
     settings = {"schedule": "constant", "warm_start": True}
     whole = small(**settings).set_params(epochs=4).fit(*spectra)
     resumed = pickle.loads(pickle.dumps(small(**settings).set_params(epochs=2).fit(*spectra))).fit(*spectra)
@@ -179,10 +181,10 @@ def test_trains_on_after_pickling(spectra):
 
 def test_best_epoch_and_checkpoint(spectra, tmp_path):
     X, y = spectra
-    settings = {"epochs": 6, "early_stopping": True, "validation_fraction": 0.3, "checkpoint": tmp_path / "kept"}
+    settings = {"epochs": 6, "early_stopping": True, "validation_fraction": 0.3, "checkpoint": tmp_path / "checkpoints"}
     clf = small(**settings).fit(X, y)
     assert clf.history_["val_loss"][clf.best_epoch_] == min(clf.history_["val_loss"])
-    assert len(list((tmp_path / "kept").iterdir())) == 1
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 1
     assert_same(small(**settings).fit(X, y), clf)
 
 
@@ -194,7 +196,7 @@ def test_learning_rate_follows_the_schedule(spectra, schedule, expected):
     np.testing.assert_allclose(rates, expected, rtol=1e-5)
 
 
-def test_a_pipeline_needs_no_tensorflow_to_answer(tmp_path):
+def test_a_pipeline_predicts_without_tensorflow(tmp_path):
     from soundclf.datasets import make_sounds
 
     sounds = make_sounds(8, classes=["bird", "drum"], duration=0.5, directory=tmp_path, random_state=0)
@@ -211,7 +213,7 @@ print([name for name in ("tensorflow", "keras", "scikeras", "librosa") if name i
     assert run.stdout.strip() == "[]"
 
 
-# -- variation in training ---------------------------------------------------------------------------------------------
+# -- augmentation ------------------------------------------------------------------------------------------------------
 
 
 def architecture(**settings):
@@ -221,12 +223,12 @@ def architecture(**settings):
     )
 
 
-def varied(rows, **settings):
+def augment(rows, **settings):
     import tensorflow as tf
 
     made = architecture(**settings)
-    draws = made.vary(len(rows), np.random.default_rng(0))
-    return made._varied(tf, tf.constant(rows), tf.constant(draws)).numpy(), draws
+    draws = made.draw_augmentation(len(rows), np.random.default_rng(0))
+    return made._augment(tf, tf.constant(rows), tf.constant(draws)).numpy(), draws
 
 
 @pytest.fixture
@@ -234,12 +236,12 @@ def rows():
     return np.random.default_rng(3).normal(size=(50, 8, 20)).astype(np.float32)
 
 
-def test_nothing_is_varied_unless_asked_for(rows):
-    np.testing.assert_array_equal(varied(rows)[0], rows)
+def test_zero_parameters_augment_nothing(rows):
+    np.testing.assert_array_equal(augment(rows)[0], rows)
 
 
-def test_shifts_turn_spectra_in_time(rows):
-    shifted, draws = varied(rows, shift=True)
+def test_shift_rotates_spectra_in_time(rows):
+    shifted, draws = augment(rows, shift=True)
     steps = (draws[:, 1] * 20).astype(int)
     assert len(set(steps.tolist())) > 10
     for got, row, step in zip(shifted, rows, steps, strict=True):
@@ -248,7 +250,7 @@ def test_shifts_turn_spectra_in_time(rows):
 
 @pytest.mark.parametrize(("name", "axis", "most"), [("band_mask", 2, 4), ("time_mask", 1, 10)])
 def test_masks_cover_whole_bands_or_frames(rows, name, axis, most):
-    masked = varied(rows, **{name: 0.25})[0] == 0
+    masked = augment(rows, **{name: 0.25})[0] == 0
     lines = masked.all(axis=axis)
     np.testing.assert_array_equal(masked, np.broadcast_to(np.expand_dims(lines, axis), masked.shape))
     counts = lines.sum(axis=1)
@@ -260,18 +262,18 @@ def test_mixup_mixes_rows_and_labels_alike(rows):
     import tensorflow as tf
 
     made = architecture(mixup=0.4, label_smoothing=0.1)
-    mixed, draws = varied(rows, mixup=0.4, label_smoothing=0.1)
-    share = draws[:, 0]
-    assert share.min() >= 0.5
-    assert share.max() <= 1
+    mixed, draws = augment(rows, mixup=0.4, label_smoothing=0.1)
+    weight = draws[:, 0]
+    assert weight.min() >= 0.5
+    assert weight.max() <= 1
     before = np.roll(rows, 1, axis=0)
-    np.testing.assert_allclose(mixed, share[:, None, None] * rows + (1 - share)[:, None, None] * before, atol=1e-6)
+    np.testing.assert_allclose(mixed, weight[:, None, None] * rows + (1 - weight)[:, None, None] * before, atol=1e-6)
     y, weights = np.arange(50) % 3, np.linspace(0.5, 2, 50).astype(np.float32)
     logits = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
     log = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     alone = -weights[:, None] * (0.9 * np.eye(3)[y] + 0.1 / 3)
-    expected = (share[:, None] * alone + (1 - share)[:, None] * np.roll(alone, 1, axis=0)) * log
-    losses = made.losses(tf, tf.constant(logits), tf.constant(y), tf.constant(weights), tf.constant(draws))
+    expected = (weight[:, None] * alone + (1 - weight)[:, None] * np.roll(alone, 1, axis=0)) * log
+    losses = made.compute_losses(tf, tf.constant(logits), tf.constant(y), tf.constant(weights), tf.constant(draws))
     np.testing.assert_allclose(losses, expected.sum(axis=1), rtol=1e-4)
 
 
@@ -287,12 +289,12 @@ def test_mixup_mixes_rows_and_labels_alike(rows):
     ],
     ids=str,
 )
-def test_bad_parameters_are_one_sentence(parameters, sentence, spectra):
+def test_bad_parameters(parameters, sentence, spectra):
     with pytest.raises(ParameterError, match=sentence):
         clone(small()).set_params(**parameters).fit(*spectra)
 
 
-def test_threads_change_nothing(spectra):
+def test_threads_have_no_effect_on_results(spectra):
     X, y = spectra
     alone = [small(random_state=seed).fit(X, y) for seed in range(3)]
     with ThreadPoolExecutor(3) as pool:

@@ -27,12 +27,18 @@ def show_progress(description: str, total: float | None, unit: str, *, enabled: 
     Yields
     ------
     callable
-        ``update(n=1)`` advances the bar by ``n`` units.
+        ``update(n=1, **figures)`` advances the bar by ``n`` units and shows the figures, numbers by name, behind it.
     """
     if not enabled:
-        yield lambda n=1: None
+        yield lambda n=1, **figures: None
         return
     from tqdm.auto import tqdm
 
     with tqdm(total=total, desc=description, unit=unit) as bar:
-        yield bar.update
+
+        def update(n: float = 1, **figures: float) -> None:
+            if figures:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()}, refresh=False)
+            bar.update(n)
+
+        yield update

@@ -2,7 +2,8 @@
 
 from .._utils.modules import set_public_module
 from ._base import NeuralClassifier as NeuralClassifier
-from ._classifiers import ConvAudioClassifier, DenseAudioClassifier
+from ._conv import ConvAudioClassifier
+from ._dense import DenseAudioClassifier
 from ._keras import import_backend as import_backend
 
 __all__ = ["ConvAudioClassifier", "DenseAudioClassifier"]

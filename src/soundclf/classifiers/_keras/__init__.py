@@ -1,3 +1,3 @@
-"""Keras graphs and how they are trained: the only place that imports Keras, TensorFlow or scikeras."""
+"""Keras networks and their training: the only place that imports Keras, TensorFlow or scikeras."""
 
-from ._networks import import_backend as import_backend
+from ._backend import import_backend as import_backend

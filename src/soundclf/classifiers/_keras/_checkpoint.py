@@ -1,8 +1,8 @@
-"""How a killed training goes on: its state on disk, under a fingerprint of all that determines it.
+"""Checkpoints: files from which the training of a killed process continues.
 
-An entry is a file of NumPy's npz format, written aside and moved into place, and never unpickled. It is keyed by the
-data, the parameters and the state that training started from, so that other fits, such as those of a search's
-candidates and folds, have entries of their own.
+A checkpoint is a file in NumPy's npz format, written atomically and never unpickled. Its name is a hash of all that
+determines a fit: the data, the parameters and the initial state. Different fits, such as those of the candidates and
+folds of a search, therefore have different files.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,26 +17,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from ..._utils.files import write_atomically
 from ._networks import TrainingState
 
 __all__ = ["Checkpoint"]
 
-_FORMAT = 2  # of the entries and of the fingerprint; a new number makes old entries unknown
+_FORMAT = 2  # of the files and of the hash; a new number makes old files unknown
 T = TypeVar("T")
-_PARTS = ("weights", "average", "optimizer")  # of arrays in a TrainingState
+_GROUPS = ("weights", "average", "optimizer")  # of arrays in a TrainingState
 
 
 class Checkpoint:
-    """A place on disk for the progress of one fit.
+    """The file with the progress of one fit.
 
     Parameters
     ----------
     folder : path-like
-        Where the entries are; it is made if it does not exist.
+        Folder of the file, created if it does not exist.
     arrays : iterable of ndarray
         Data and states that determine the fit.
     settings : mapping
-        What else does, as JSON can express it.
+        Parameters and versions that determine the fit, serializable as JSON.
     """
 
     def __init__(self, folder: Any, arrays: Iterable[np.ndarray], settings: Mapping[str, Any]):
@@ -51,41 +50,39 @@ class Checkpoint:
             self._file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OSError(f"checkpoint={str(folder)!r} cannot be used as a folder ({error.strerror})") from error
-        for left in self._file.parent.glob(f".{self._file.name}.*"):  # of a process killed while writing
+        for left in self._file.parent.glob(f".*{self._file.name[-20:]}"):  # by a process killed while writing
             with contextlib.suppress(OSError):
                 left.unlink()
 
     def save(self, states: Mapping[str, TrainingState | None], progress: Mapping[str, Any]) -> None:
-        """Keep states and progress, in place of what was kept before."""
+        """Save states and progress, replacing those saved before."""
         arrays: dict[str, np.ndarray] = {}
-        described: dict[str, Any] = {}
+        descriptions: dict[str, Any] = {}
         for name, state in states.items():
             if state is None:
                 continue
-            for part in _PARTS:
-                arrays |= {f"{name}.{part}.{i}": array for i, array in enumerate(getattr(state, part).values())}
-            names = {part: list(getattr(state, part)) for part in _PARTS}
-            described[name] = {"names": names, "epochs": state.epochs, "random": state.random}
-        text = json.dumps({"progress": progress, "states": described})
-        aside = self._file.with_name(f".{self._file.name}.{os.getpid()}-{threading.get_ident()}")
+            for group in _GROUPS:
+                arrays |= {f"{name}.{group}.{i}": array for i, array in enumerate(getattr(state, group).values())}
+            names = {group: list(getattr(state, group)) for group in _GROUPS}
+            descriptions[name] = {"names": names, "epochs": state.epochs, "random": state.random}
+        text = json.dumps({"progress": progress, "states": descriptions})
         try:
-            with aside.open("wb") as file:
+            with write_atomically(self._file) as draft, draft.open("wb") as file:
                 np.savez(file, **arrays, description=np.frombuffer(text.encode(), np.uint8))  # type: ignore[arg-type]
-            with contextlib.suppress(FileNotFoundError):  # another fit of the same took it away, and keeps the same
-                aside.replace(self._file)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                aside.unlink()
+            if isinstance(error, FileNotFoundError) and self._file.parent.is_dir():
+                return  # another process with the same fit removed the draft, and writes the same file
             warnings.warn(
-                f"The checkpoint {str(self._file)!r} cannot be written ({error.strerror}); training goes on without it",
+                f"The checkpoint {str(self._file)!r} cannot be written ({error.strerror}); training continues without "
+                "it. Free some space, or choose another folder",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
-    def load(self, checked: Callable[[dict[str, TrainingState], dict[str, Any]], T]) -> T | None:
-        """Give what ``checked`` makes of what was kept, or None.
+    def load(self, restore: Callable[[dict[str, TrainingState], dict[str, Any]], T]) -> T | None:
+        """Return the result of ``restore`` for the saved states and progress, or None without a file.
 
-        A damaged entry, or one that ``checked`` raises an exception for, is told of in a warning and done without.
+        A damaged file, or one for which ``restore`` raises an exception, is reported in a warning and not used.
         """
         try:
             with self._file.open("rb") as file, np.load(file, allow_pickle=False) as entry:
@@ -93,20 +90,20 @@ class Checkpoint:
                 states = {
                     name: TrainingState(
                         **{
-                            part: {key: entry[f"{name}.{part}.{i}"] for i, key in enumerate(keys)}
-                            for part, keys in state["names"].items()
+                            group: {key: entry[f"{name}.{group}.{i}"] for i, key in enumerate(keys)}
+                            for group, keys in state["names"].items()
                         },
                         epochs=state["epochs"],
                         random=state["random"],
                     )
                     for name, state in text["states"].items()
                 }
-                return checked(states, text["progress"])
+                return restore(states, text["progress"])
         except FileNotFoundError:
             return None
-        except Exception as error:  # what NumPy, zipfile and JSON may raise for any bytes is a long list
+        except Exception as error:  # NumPy, zipfile and JSON raise many kinds for damaged files
             warnings.warn(
-                f"The checkpoint {str(self._file)!r} cannot be read, and training starts anew: {error}",
+                f"The checkpoint {str(self._file)!r} cannot be read, so training starts from the beginning: {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -1,22 +1,23 @@
-"""How networks are fitted: data and a schedule in, a state and a history out.
+"""The training loop: from data and a schedule to a state and a history.
 
-The loop over epochs runs inside scikeras' wrapper, and every epoch is one call of a Keras graph.
+Every epoch is one call of a Keras graph.
 """
 
 from __future__ import annotations
 
 import copy
 import numbers
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import sklearn
 
-from . import _networks
+from ..._utils.progress import show_progress
+from ._backend import get_versions
 from ._checkpoint import Checkpoint
-from ._networks import Architecture, Network, TrainingState
+from ._networks import Architecture, Network, TrainingState, acquire_network
+from ._scikeras import run_in_scikeras
 
 __all__ = ["Schedule", "TrainingData", "train_network"]
 
@@ -25,7 +26,7 @@ _DECAY = 0.95  # of the moving average of the weights, per epoch
 
 @dataclass
 class TrainingData:
-    """Rows for a network: float32 ``(n, n_features)``, integer classes ``(n,)`` and float32 weights ``(n,)``."""
+    """Training or validation rows: float32 ``(n, ...)``, integer classes ``(n,)`` and float32 weights ``(n,)``."""
 
     X: np.ndarray
     y: np.ndarray
@@ -34,7 +35,7 @@ class TrainingData:
 
 @dataclass
 class Schedule:
-    """How long to train, what to keep, where, and who watches."""
+    """Length of the training, choice of the final weights, checkpoint and callbacks."""
 
     epochs: int
     batch_size: int
@@ -44,15 +45,16 @@ class Schedule:
     checkpoint: Any = None
     learning_rates: Sequence[float] | None = None
     callbacks: Sequence[Any] = ()
-    progress: Callable[[Iterator[int], int], Any] | None = None
+    progress: str | None = None  # text in front of a progress bar
 
 
 def _watches_batches(keras: Any, callback: Any) -> bool:
-    names = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
-    return any(
-        name in vars(callback) or getattr(type(callback), name) is not getattr(keras.callbacks.Callback, name)
-        for name in names
-    )
+    """Return whether a callback has hooks for batches, in its class or set on itself."""
+    for name in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):
+        hook = getattr(callback, name, None)
+        if hook is not None and getattr(hook, "__func__", hook) is not getattr(keras.callbacks.Callback, name, None):
+            return True
+    return False
 
 
 def _copy_callbacks(keras: Any, callbacks: Sequence[Any]) -> list[Any]:
@@ -75,69 +77,58 @@ def train_network(
     seeds: Iterator[int] | None = None,
     learning_rate: float = 0.001,
 ) -> tuple[TrainingState, dict[str, list[float]], int]:
-    """Fit a network through scikeras.
+    """Train a network.
 
     Parameters
     ----------
     architecture : Architecture
-        The network and its optimizer.
+        Architecture of the network, with the optimizer.
     data : TrainingData
-        The rows to train on.
+        Training rows.
     schedule : Schedule
         Epochs, batch size, patience, callbacks.
     validation : TrainingData, default=None
-        Rows to judge every epoch by.
+        Validation rows, on which each epoch is evaluated.
     state : TrainingState, default=None
-        Where to go on from; by default from fresh weights.
+        State to continue from; None for initial weights.
     seeds : iterator of int, default=None
-        Where the seeds of fresh weights come from.
+        Seeds of the initial weights; used if ``state`` is None.
     learning_rate : float, default=0.001
-        Of an optimizer given by name.
+        Learning rate of an optimizer given by name.
 
     Returns
     -------
     state : TrainingState
-        After the best epoch by validation loss if there is validation and ``schedule.restore_best``, else after the
-        last.
+        State after the epoch with the lowest validation loss with ``schedule.restore_best`` and validation rows, else
+        after the last epoch.
     history : dict of str to list of float
-        What Keras' History recorded in this call.
+        Records of Keras' History in this call.
     best_epoch : int
-        The epoch of this call, counted from 0, that ``state`` is from.
+        Epoch of this call, counted from 0, with the lowest validation loss; without validation rows, the last one.
     """
-    base: Any = _networks.import_scikeras_wrapper()
     shared = isinstance(architecture.optimizer, str) and not schedule.callbacks
-    with _networks.acquire_network(architecture, shared=shared) as network:
+    with acquire_network(architecture, shared=shared) as network:
         if state is None:
             if seeds is None:
-                raise TypeError("train needs a state to go on from, or seeds for a fresh one")
-            state = network.initial_state(seeds)
-        state = start = network.name_state(state)
-        network.load(state)
+                raise TypeError("train_network needs a state to continue from, or seeds for initial weights")
+            state = network.make_initial_state(seeds)
+        start = network.name_state(state)
         if not isinstance(architecture.optimizer, str):
             learning_rate = architecture.optimizer.get_config().get("learning_rate")
-        if isinstance(learning_rate, numbers.Real):  # neither a schedule nor that of an optimizer within
-            network.model.optimizer.learning_rate = learning_rate
         checkpoint = None
         if schedule.checkpoint is not None:
-            checkpoint = _checkpoint(architecture, data, schedule, validation, state, learning_rate)
-        outcome: dict[str, Any] = {}
+            checkpoint = _open_checkpoint(architecture, data, schedule, validation, start, learning_rate)
 
-        class Wrapper(base):
-            """scikeras' wrapper with a faster way through the epochs."""
+        def train() -> tuple[TrainingState, dict[str, list[float]], int]:
+            network.load(start)
+            if isinstance(learning_rate, numbers.Real):  # neither a schedule nor that of an inner optimizer
+                network.model.optimizer.learning_rate = learning_rate
+            return _run_epochs(network, data, validation, schedule, start, checkpoint)
 
-            def _fit_keras_model(self, X: Any, y: Any, sample_weight: Any, **_: Any) -> None:
-                outcome["result"] = _run_epochs(
-                    network, TrainingData(X, y, sample_weight), validation, schedule, start, checkpoint
-                )
-
-        model = network.model
-        with sklearn.config_context(transform_output="default"):  # scikeras passes arrays through transformers
-            Wrapper(model=lambda: model, verbose=0).fit(data.X, data.y, sample_weight=data.sample_weight)
-        result: tuple[TrainingState, dict[str, list[float]], int] = outcome["result"]
-        return result
+        return run_in_scikeras(network.model, data.X, data.y, data.sample_weight, train)
 
 
-def _tensors(network: Network, data: TrainingData) -> tuple[Any, Any, Any]:
+def _make_tensors(network: Network, data: TrainingData) -> tuple[Any, Any, Any]:
     tf = network.tf
     return (
         tf.constant(data.X, tf.float32),
@@ -146,13 +137,18 @@ def _tensors(network: Network, data: TrainingData) -> tuple[Any, Any, Any]:
     )
 
 
-def _averaged(average: dict[str, np.ndarray], weights: dict[str, np.ndarray], n_averaged: int) -> dict[str, np.ndarray]:
-    """Move an average over some epochs on by one; it starts as a plain mean, and over no epochs it is the weights."""
+def _update_average(
+    average: dict[str, np.ndarray], weights: dict[str, np.ndarray], n_averaged: int
+) -> dict[str, np.ndarray]:
+    """Update the average over ``n_averaged`` epochs by another one.
+
+    It is the plain mean at first and a moving average later; with ``n_averaged=0`` it is the weights.
+    """
     decay = np.float32(min(_DECAY, n_averaged / (n_averaged + 1)))
     return {name: decay * average[name] + (1 - decay) * new for name, new in weights.items()}
 
 
-def _checkpoint(
+def _open_checkpoint(
     architecture: Architecture,
     data: TrainingData,
     schedule: Schedule,
@@ -160,7 +156,7 @@ def _checkpoint(
     start: TrainingState,
     learning_rate: Any,
 ) -> Checkpoint:
-    """Find the place of this fit: by its data, its parameters and the state it starts from, seeds among it."""
+    """Open the checkpoint of this fit, which its data, parameters and initial state identify."""
     network = {name: value for name, value in vars(architecture).items() if name != "optimizer"}
     optimizer = architecture.optimizer
     settings = {
@@ -173,20 +169,20 @@ def _checkpoint(
         "learning_rates": schedule.learning_rates,
         "validated": validation is not None,
         "start": [start.epochs, start.random],
-        "with": _networks.get_versions(),
+        "with": get_versions(),
     }
     rows = [array for part in (data, validation) if part is not None for array in vars(part).values()]
     states = [part[name] for part in (start.weights, start.average, start.optimizer) for name in sorted(part)]
     return Checkpoint(schedule.checkpoint, [*rows, *states], settings)
 
 
-def _generator(state: Any) -> np.random.Generator:
+def _make_generator(state: Any) -> np.random.Generator:
     generator = np.random.default_rng()
     generator.bit_generator.state = copy.deepcopy(dict(state))
     return generator
 
 
-def _check_alike(state: TrainingState, start: TrainingState) -> None:
+def _check_same_kind(state: TrainingState, start: TrainingState) -> None:
     """Raise an exception if one state's arrays cannot have come from the other's."""
     for name in ("weights", "average", "optimizer"):
         arrays, expected = getattr(state, name), getattr(start, name)
@@ -197,13 +193,13 @@ def _check_alike(state: TrainingState, start: TrainingState) -> None:
         if kinds != expected_kinds:
             raise ValueError(f"the shapes or types of its {name} are not those of this network")
     if type(state.epochs) is not int:
-        raise TypeError("its numbers are of the wrong types")
-    _generator(state.random)
+        raise TypeError("its numbers have the wrong types")
+    _make_generator(state.random)
 
 
 @dataclass
 class _Progress:
-    """Where a run through the epochs stands."""
+    """Progress of a training."""
 
     average: dict[str, np.ndarray]
     n_averaged: int
@@ -224,41 +220,42 @@ class _Progress:
         *,
         validated: bool,
     ) -> _Progress:
-        """Start, or go on from the last epoch that was kept."""
+        """Start, or continue from the last epoch in the checkpoint."""
 
-        def checked(states: dict[str, TrainingState], further: dict[str, Any]) -> tuple[_Progress, TrainingState]:
+        def restore(states: dict[str, TrainingState], values: dict[str, Any]) -> tuple[_Progress, TrainingState]:
             for state in states.values():
-                _check_alike(state, start)
+                _check_same_kind(state, start)
             last, best = states["last"], states.get("best")
-            progress = cls(last.average, last.epochs, _generator(last.random), best=best, **further)
+            progress = cls(last.average, last.epochs, _make_generator(last.random), best=best, **values)
             progress.check(schedule, validated=validated)
             return progress, last
 
-        kept = None if checkpoint is None else checkpoint.load(checked)
-        if kept is None:
-            return cls(start.average, start.epochs, _generator(start.random))
-        network.load(kept[1])
-        return kept[0]
+        restored = None if checkpoint is None else checkpoint.load(restore)
+        if restored is None:
+            return cls(start.average, start.epochs, _make_generator(start.random))
+        progress, last = restored
+        network.load(last)
+        return progress
 
     def check(self, schedule: Schedule, *, validated: bool) -> None:
-        """Raise an exception if no fit of this kind can have come to stand here."""
+        """Raise an exception if this cannot be the progress of such a fit."""
         measured = [*self.history.values()]
         counts = (self.epoch, self.best_epoch, self.n_averaged)
         figures = (self.best_loss, *(value for values in measured for value in values))
         if {type(count) for count in counts} != {int} or {type(figure) for figure in figures} != {float}:
-            raise TypeError("its numbers are of the wrong types")
+            raise TypeError("its numbers have the wrong types")
         if not 0 <= self.best_epoch < self.epoch <= min(schedule.epochs, self.n_averaged):
             raise ValueError("its epochs are not those of this fit")
         names = {"loss", "accuracy"} | ({"val_loss", "val_accuracy"} if validated else set())
         if self.history.keys() != names or {len(values) for values in measured} != {self.epoch}:
             raise ValueError("its history is not that of its epochs")
         if (self.best is not None) != (validated and schedule.restore_best):
-            raise ValueError("its best epoch is not kept as this fit keeps it")
+            raise ValueError("its best epoch is not stored as this fit stores it")
 
-    def keep(self, network: Network, checkpoint: Checkpoint) -> None:
-        last = network.state(self.average, self.n_averaged, self.generator)
-        further = {name: getattr(self, name) for name in ("epoch", "best_epoch", "best_loss", "history")}
-        checkpoint.save({"last": last, "best": self.best}, further)
+    def save(self, network: Network, checkpoint: Checkpoint) -> None:
+        last = network.copy_state(self.average, self.n_averaged, self.generator)
+        values = {name: getattr(self, name) for name in ("epoch", "best_epoch", "best_loss", "history")}
+        checkpoint.save({"last": last, "best": self.best}, values)
 
 
 def _run_epochs(
@@ -272,76 +269,77 @@ def _run_epochs(
     keras, model = network.keras, network.model
     n_rows, batch_size = len(data.y), schedule.batch_size
     copies = _copy_callbacks(keras, schedule.callbacks)
-    # One call of the graph per epoch, unless somebody wants to be called for every batch.
+    # One call of the graph per epoch, unless a callback has to be called for every batch.
     by_batch = any(_watches_batches(keras, callback) for callback in copies)
     per_call = batch_size if by_batch else n_rows
     steps = -(-n_rows // batch_size)
     callbacks = keras.callbacks.CallbackList(
         copies, add_history=True, model=model, epochs=schedule.epochs, steps=steps, verbose=0
     )
-    rows = _tensors(network, data)
-    judged = None if validation is None else _tensors(network, validation)
-    now = _Progress.begin(network, start, schedule, checkpoint, validated=judged is not None)
-    epochs: Any = range(now.epoch, schedule.epochs)
-    if schedule.progress is not None:
-        epochs = schedule.progress(epochs, len(epochs))
-
+    rows = _make_tensors(network, data)
+    validation_rows = None if validation is None else _make_tensors(network, validation)
+    now = _Progress.begin(network, start, schedule, checkpoint, validated=validation_rows is not None)
     model.stop_training = False
     logs: dict[str, float] = {}
     callbacks.on_train_begin()
-    for epoch in epochs:
-        if judged is not None and schedule.patience is not None and epoch - 1 - now.best_epoch >= schedule.patience:
-            break
-        if schedule.learning_rates is not None:
-            model.optimizer.learning_rate = schedule.learning_rates[epoch]
-        callbacks.on_epoch_begin(epoch)
-        order = now.generator.permutation(n_rows)
-        total = np.zeros(2)
-        for step, first in enumerate(range(0, n_rows, per_call)):
-            part = order[first : first + per_call]
-            if by_batch:
-                callbacks.on_train_batch_begin(step)
-            total += network.train_rows(rows, part, batch_size, now.generator)
-            if by_batch:
-                done = first + len(part)
-                callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
-                if model.stop_training:
-                    break
-        n_seen = min(first + per_call, n_rows)
-        logs = {"accuracy": float(total[1] / n_seen), "loss": float(total[0] / n_seen)}
-        now.average = _averaged(now.average, network.weights(), now.n_averaged if schedule.average else 0)
-        now.n_averaged += 1
-        if judged is not None and validation is not None:
-            callbacks.on_test_begin()
-            loss, right = (value / len(validation.y) for value in network.judge_rows(judged, now.average))
-            callbacks.on_test_end({"loss": loss, "accuracy": right})
-            logs |= {"val_accuracy": right, "val_loss": loss}
-            if loss < now.best_loss:
-                now.best_epoch, now.best_loss = epoch, loss
-                if schedule.restore_best:
-                    now.best = network.state(now.average, now.n_averaged, now.generator)
-        callbacks.on_epoch_end(epoch, logs)
-        lost = [name for name in ("loss", "val_loss") if not np.isfinite(logs.get(name, 0.0))]
-        if lost:
-            raise ValueError(
-                f"Training diverged: the {lost[0]} became {logs[lost[0]]} in epoch {epoch + 1}. Use a smaller "
-                "learning_rate, and normalize=True where the features have large values"
+    n_epochs = schedule.epochs - now.epoch
+    with show_progress(schedule.progress or "", n_epochs, "epoch", enabled=schedule.progress) as update:
+        for epoch in range(now.epoch, schedule.epochs):
+            patience = None if validation_rows is None else schedule.patience
+            if patience is not None and epoch - 1 - now.best_epoch >= patience:
+                break
+            if schedule.learning_rates is not None:
+                model.optimizer.learning_rate = schedule.learning_rates[epoch]
+            callbacks.on_epoch_begin(epoch)
+            order = now.generator.permutation(n_rows)
+            total = np.zeros(2)
+            for step, first in enumerate(range(0, n_rows, per_call)):
+                part = order[first : first + per_call]
+                if by_batch:
+                    callbacks.on_train_batch_begin(step)
+                total += network.train_rows(rows, part, batch_size, now.generator)
+                if by_batch:
+                    done = first + len(part)
+                    callbacks.on_train_batch_end(step, {"loss": total[0] / done, "accuracy": total[1] / done})
+                    if model.stop_training:
+                        break
+            n_seen = min(first + per_call, n_rows)
+            logs = {"accuracy": float(total[1] / n_seen), "loss": float(total[0] / n_seen)}
+            now.average = _update_average(
+                now.average, network.copy_weights(), now.n_averaged if schedule.average else 0
             )
-        now.epoch = epoch + 1
-        if checkpoint is not None:
-            now.history = {name: [*now.history.get(name, []), value] for name, value in logs.items()}
-            now.keep(network, checkpoint)
-        if schedule.progress is not None:
-            epochs.set_postfix({name: f"{value:.3f}" for name, value in logs.items()}, refresh=False)
-        if model.stop_training:
-            break
+            now.n_averaged += 1
+            if validation_rows is not None and validation is not None:
+                callbacks.on_test_begin()
+                sums = network.evaluate_rows(validation_rows, now.average)
+                loss, accuracy = (value / len(validation.y) for value in sums)
+                callbacks.on_test_end({"loss": loss, "accuracy": accuracy})
+                logs |= {"val_accuracy": accuracy, "val_loss": loss}
+                if loss < now.best_loss:
+                    now.best_epoch, now.best_loss = epoch, loss
+                    if schedule.restore_best:
+                        now.best = network.copy_state(now.average, now.n_averaged, now.generator)
+            callbacks.on_epoch_end(epoch, logs)
+            diverged = [name for name in ("loss", "val_loss") if not np.isfinite(logs.get(name, 0.0))]
+            if diverged:
+                raise ValueError(
+                    f"Training diverged: the {diverged[0]} became {logs[diverged[0]]} in epoch {epoch + 1}. Use a "
+                    "smaller learning_rate, and normalize=True where the features have large values"
+                )
+            now.epoch = epoch + 1
+            if checkpoint is not None:
+                now.history = {name: [*now.history.get(name, []), value] for name, value in logs.items()}
+                now.save(network, checkpoint)
+            update(**logs)
+            if model.stop_training:
+                break
     model.optimizer.finalize_variable_values(model.trainable_variables)
     callbacks.on_train_end(logs)
-    if not schedule.average:  # what the optimizer or a callback made of the weights in the end counts
-        now.average = network.weights()
+    if not schedule.average:  # then the weights that the optimizer or a callback set in the end are the result
+        now.average = network.copy_weights()
     history = now.history or {name: np.asarray(values).tolist() for name, values in model.history.history.items()}
     if now.best is None:
         last = len(history["loss"]) - 1
-        state = network.state(now.average, now.n_averaged, now.generator)
-        return state, history, now.best_epoch if judged is not None else last
+        state = network.copy_state(now.average, now.n_averaged, now.generator)
+        return state, history, now.best_epoch if validation_rows is not None else last
     return now.best, history, now.best_epoch
