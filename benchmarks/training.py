@@ -20,7 +20,7 @@ REACHED = 0.787  # what the tutorial reports
 
 
 def timed(fit: Callable[[int], object]) -> Callable[[], dict]:
-    """Split a fit's time into what an epoch costs and what is paid once."""
+    """Split the time of a fit into that of an epoch and that of the start-up."""
 
     def work() -> dict:
         times = []
@@ -35,7 +35,7 @@ def timed(fit: Callable[[int], object]) -> Callable[[], dict]:
 
 
 def tutorial_fit(epochs: int) -> dict[str, list[float]]:
-    """Fit as published: one-hot labels, every epoch judged by the test rows, the best one saved."""
+    """Fit as published: one-hot labels, every epoch evaluated on the test rows, the best one saved."""
     from keras.callbacks import ModelCheckpoint
     from sklearn.preprocessing import LabelBinarizer
 
@@ -85,7 +85,7 @@ def mlp_fit(epochs: int) -> None:
     X_train, _, y_train, _ = tutorial_split()
     clf = MLPClassifier((100, 200, 100), batch_size=32, max_iter=epochs, tol=0, n_iter_no_change=epochs)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopping short of convergence is the point
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the number of epochs is given
         clf.fit(X_train, y_train)
 
 
@@ -182,9 +182,9 @@ def cost_of_epochs(options: Options) -> Section:
             "Published features, the tutorial's split (6,985 training rows of 40), its network (100, 200, 100 units, "
             f"ReLU, dropout 0.5), Adam, batches of 32. Every run fits {FEW} epochs and then {MANY}, from building the "
             "network on: the difference gives the cost of an epoch, what remains is start-up. Threads as the libraries "
-            "choose. `tutorial's fit` judges every epoch by the 1,747 test rows and saves the best, as published; "
-            "`soundclf, validating` judges every epoch by the same rows and keeps the best. MLPClassifier has no "
-            "dropout. soundclf standardises the features and averages the weights; the others do neither.",
+            "choose. `tutorial's fit` evaluates every epoch on the 1,747 test rows and saves the best, as published; "
+            "`soundclf, validating` evaluates every epoch on the same rows and restores the best. MLPClassifier has no "
+            "dropout. soundclf standardizes the features and averages the weights; the others do neither.",
             comparison(epoch, "ms per epoch"),
             comparison(start, "start-up in ms"),
         ],
@@ -223,7 +223,7 @@ def time_to_accuracy(options: Options) -> Section:
         "Training: time to 78.7 %",
         [
             "Validation accuracy on the tutorial's split, which it reports as 78.7 %. The tutorial's fit as published, "
-            f"200 epochs on features as they are, once: it {reached}. soundclf's defaults, judged by the same rows, "
+            f"200 epochs on features as they are, once: it {reached}. soundclf's defaults, evaluated on the same rows, "
             f"with one network, for as many epochs as it took in a first fit to reach {REACHED:.1%}: "
             f"{found}. Each fit in a fresh process, building and tracing the network included; the last column adds "
             "the imports of TensorFlow and soundclf.",

@@ -1,4 +1,4 @@
-"""Ready classifiers of recordings, by name."""
+"""Preconfigured classifiers of recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _fast(features: dict[str, Any], training: dict[str, Any]) -> Pipeline:
 
 
 def _balanced(features: dict[str, Any], training: dict[str, Any]) -> Pipeline:
-    # A bound on the leaves, which a thousand clips do not reach, keeps models of large collections small.
+    # A limit on the leaves, which a thousand clips do not reach, keeps models of large collections small.
     trees = ExtraTreesClassifier(200, max_features=0.1, max_leaf_nodes=500, random_state=training["random_state"])
     members = [("networks", DenseAudioClassifier(**training)), ("trees", trees)]
     return make_pipeline(MFCCStatisticsTransformer(**features), VotingClassifier(members, voting="soft"))
@@ -43,7 +43,7 @@ _MAKERS: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
 }
 
 PRESETS = tuple(_MAKERS)
-"""The names that :func:`make_classifier` takes, from the fastest to the most accurate."""
+"""Names of the presets of :func:`make_classifier`, from the fastest to the most accurate."""
 
 
 def make_classifier(
@@ -54,38 +54,38 @@ def make_classifier(
     random_state: int | np.random.RandomState | None = None,
     verbose: int = 0,
 ) -> Any:
-    """Make a classifier of recordings, ready to be fitted to clips and labels.
+    """Make an unfitted classifier of recordings.
 
-    What each reaches on ESC-10, and at what price in time and memory, is in the documentation's page on accuracy.
+    The documentation's page on accuracy reports the accuracy of each preset on ESC-10, and its time and memory.
 
     Parameters
     ----------
     preset : {"fast", "balanced", "accurate"}, default="balanced"
-        What it is made of:
+        Name of the preset:
 
         - "fast": dense networks over mean MFCCs, ``make_pipeline(MFCCMeanTransformer(), DenseAudioClassifier())``;
-        - "balanced": the mean of the probabilities of dense networks and of extremely randomised trees, both over
-          statistics of each sound, :class:`MFCCStatisticsTransformer`;
+        - "balanced": the mean of the probabilities of dense networks and of extremely randomized trees, both over
+          statistics of each clip, :class:`MFCCStatisticsTransformer`;
         - "accurate": the weighted mean of the probabilities of "balanced" and of a convolutional network over the mel
-          spectra of the first 5 seconds of each clip, shorter ones being repeated.
+          spectra of the first 5 seconds of each clip; shorter clips are repeated.
     memory : str, pathlib.Path or joblib.Memory, default=None
-        A folder in which the features of every clip are kept, as for :class:`MFCCMeanTransformer`.
+        Cache of the features of each clip, as for :class:`MFCCMeanTransformer`.
     n_jobs : int, default=None
-        Number of threads over clips, as for :class:`MFCCMeanTransformer`.
+        Number of threads, as for :class:`MFCCMeanTransformer`.
     random_state : int, RandomState instance or None, default=None
         Determines the training of the networks and the trees.
     verbose : int, default=0
-        With 1 or more, progress bars over clips and epochs.
+        Verbosity. With 1 or more, progress bars over clips and epochs are shown.
 
     Returns
     -------
     sklearn.pipeline.Pipeline or sklearn.ensemble.VotingClassifier
-        The classifier. All parameters of its steps are reached through ``set_params``.
+        The unfitted classifier, whose ``set_params`` accepts all parameters of its steps.
 
     Raises
     ------
     ParameterError
-        For a preset that does not exist.
+        If there is no such preset.
 
     Examples
     --------

@@ -34,7 +34,7 @@ clf, X, y = joblib.load(sys.argv[1])
 folder, fatal = Path(clf.checkpoint), int(sys.argv[3])
 def kill():
     while True:
-        for path in folder.glob("*.npz"):
+        for path in folder.glob("[!.]*.npz"):  # no drafts
             with np.load(path) as entry:
                 if json.loads(entry["description"].tobytes())["progress"]["epoch"] >= fatal:
                     os.kill(os.getpid(), signal.SIGKILL)
@@ -236,10 +236,10 @@ def test_the_validation_rows_count(blobs, tmp_path):
 def test_a_search_shares_a_folder(blobs, tmp_path):
     X, y = blobs
     grid = {"dropout": [0.0, 0.5]}
-    kept = GridSearchCV(small(tmp_path, epochs=3), grid, cv=3, n_jobs=2).fit(X, y)
+    search_with_files = GridSearchCV(small(tmp_path, epochs=3), grid, cv=3, n_jobs=2).fit(X, y)
     assert len(entries(tmp_path)) == 2 * 3 + 1
     expected = GridSearchCV(small(epochs=3), grid, cv=3).fit(X, y)
-    for search in (kept, clone(kept).set_params(n_jobs=None).fit(X, y)):
+    for search in (search_with_files, clone(search_with_files).set_params(n_jobs=None).fit(X, y)):
         np.testing.assert_array_equal(search.cv_results_["mean_test_score"], expected.cv_results_["mean_test_score"])
         assert_same(search.best_estimator_, expected.best_estimator_)
     assert len(entries(tmp_path)) == 2 * 3 + 1

@@ -63,7 +63,7 @@ def test_probabilities_are_those_of_keras(shape, n_networks):
 
 
 def watching(method, record):
-    """Make a callback that is not copied, so that it tells what it saw."""
+    """Make a callback that is not copied and records the model it sees."""
     import keras
 
     class Watch(keras.callbacks.Callback):

@@ -195,7 +195,7 @@ def test_classes_that_scikeras_patches_may_be_missing(blobs, expected, tmp_path,
 
 
 def rename(monkeypatch, old, new):
-    """Give a private part of Keras' Adam another name, as another version of Keras might."""
+    """Rename a private part of Keras' Adam, as another version of Keras might."""
     owners = [owner for owner in keras.optimizers.Adam.__mro__ if owner is not object]
     for owner in owners:
         for name, function in list(vars(owner).items()):

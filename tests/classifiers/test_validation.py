@@ -31,7 +31,7 @@ def small(**parameters):
 
 
 def trained_on(clf, n_rows):
-    """Tell the training rows by the standardisation: row i of X has 2**i, so that the mean is a sum of them."""
+    """Find the training rows from the standardization: row i of X is 2**i, so that the mean identifies them."""
     total = round(float(clf.mean_[0]) * int(clf._scaler_state[3]))
     return np.array([total >> i & 1 for i in range(n_rows)], bool)
 
