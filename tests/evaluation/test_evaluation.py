@@ -654,7 +654,9 @@ def dense(**parameters):
     )
 
 
-@pytest.mark.parametrize("wrap", [lambda clf: clf, lambda clf: make_pipeline(StandardScaler(), clf)])
+@pytest.mark.parametrize(
+    "wrap", [lambda clf: clf, lambda clf: make_pipeline(StandardScaler(), clf)], ids=["plain", "pipeline"]
+)
 def test_groups_reach_the_classifier(rows, wrap):
     result = evaluate(rows, wrap(dense()))
     X, y, groups = rows["data"], rows["target"], rows["groups"]

@@ -86,7 +86,7 @@ def test_columns_are_remembered_only_for_samples(tone_files, tones):
     assert MFCCMeanTransformer().fit(frame).feature_names_in_.tolist() == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda t: pickle.loads(pickle.dumps(t))], ids=["copy", "pickle"])
 def test_copies_give_the_same(tone_files, copied):
     transformer = MFCCMeanTransformer(7, n_jobs=2)
     np.testing.assert_array_equal(copied(transformer).transform(tone_files), transformer.transform(tone_files))
