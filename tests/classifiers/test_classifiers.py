@@ -1054,6 +1054,18 @@ def test_numbered_variables_of_an_optimizer_are_accepted_in_their_order(blobs):
     assert_same_weights(twin.partial_fit(*blobs), clf.partial_fit(*blobs))
 
 
+def test_automatic_names_of_variables_do_not_depend_on_the_process(blobs):
+    import keras
+
+    clf = small(optimizer="nadam", epochs=2, warm_start=True).fit(*blobs)
+    assert not [name for name in clf._training_states[0]["optimizer"] if name.startswith("variable")]
+    twin = copy.deepcopy(clf)
+    for state in twin._training_states:
+        state["optimizer"]["variable_7"] = state["optimizer"].pop("unnamed")
+    keras.Variable(0.0)  # counts
+    assert_same_weights(twin.fit(*blobs), clf.fit(*blobs))
+
+
 def test_unknown_variables_of_an_optimizer(blobs):
     clf = small().fit(*blobs)
     for state in clf._training_states:

@@ -149,7 +149,7 @@ def test_groups_change_nothing_where_no_rows_are_set_aside(clips, other):
 
 def test_no_recording_to_spare(clips):
     X, y, _ = clips
-    with pytest.raises(ValueError, match="sets no recording aside: no class has enough recordings to give one away"):
+    with pytest.raises(ValueError, match="finds no validation recording: no class has enough recordings for training"):
         small(validation_fraction=0.1).fit(X, y, groups=y)
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 __all__ = ["fuse_adam", "make_optimizer", "match_optimizer", "name_optimizer"]
 
+_AUTOMATIC_NAME = re.compile(r"variable(_\d+)?")
 _can_fuse: dict[type, bool] = {}
 _lock = threading.Lock()
 
@@ -129,12 +131,22 @@ def _update_twice(keras: Any, kind: type, fused: type | None = None) -> np.ndarr
 
 def name_optimizer(optimizer: Any) -> dict[str, Any]:
     """Return an optimizer's variables by name; repeated names, such as those of an inner optimizer, are numbered."""
+    return _number_names((variable.name, variable) for variable in optimizer.variables)
+
+
+def _number_names(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return values by unique names that do not depend on the process.
+
+    Keras names a variable without a name, such as one of Nadam, ``variable``, ``variable_1``, ... by a counter of the
+    process.
+    """
     named: dict[str, Any] = {}
-    for variable in optimizer.variables:
-        name, n = variable.name, 2
+    for given, value in items:
+        first = "unnamed" if _AUTOMATIC_NAME.fullmatch(given) else given
+        name, n = first, 2
         while name in named:
-            name, n = f"{variable.name}_{n}", n + 1
-        named[name] = variable
+            name, n = f"{first}_{n}", n + 1
+        named[name] = value
     return named
 
 
@@ -145,6 +157,9 @@ def match_optimizer(variables: Mapping[str, Any], values: Mapping[str, np.ndarra
         return {name: values[name] for name in variables}
     if values.keys() == set(numbered):
         return {name: values[number] for name, number in zip(variables, numbered, strict=True)}
+    renamed = _number_names(values.items())  # those of an automatic name
+    if renamed.keys() == variables.keys():
+        return {name: renamed[name] for name in variables}
     raise ValueError(
         f"The state of the optimizer has the variables {', '.join(sorted(values))}, while Keras' optimizer has "
         f"{', '.join(sorted(variables))}"
