@@ -783,7 +783,7 @@ def test_blocks_of_all_kinds(model):
         (np.zeros(100, np.int16), AudioError, "block 2: its samples are integers .*divide them by it"),
         (np.full(100, np.nan), AudioError, "block 2: it contains NaN or infinity"),
         (np.zeros((512, 1)), AudioError, r"block 2: .* shape \(512, 1\), .*transpose them to \(channels, n\)"),
-        (np.zeros((2, 100)), AudioError, "block 2: it has 2 channels, where blocks before had 1"),
+        (np.zeros((2, 100)), AudioError, "block 2: it has 2 channels, but earlier blocks had 1"),
         (np.zeros((2, 2, 2)), AudioError, r"block 2: its samples have the shape \(2, 2, 2\)"),
         (b"\0\0\0\0", TypeError, "Block 2: a block must be a float array .* got bytes"),
         (np.zeros(5, complex), TypeError, "Block 2: samples must be floats"),
