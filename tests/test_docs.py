@@ -28,7 +28,7 @@ def public_names():
 
 
 def found(name):
-    """Give what has such a name."""
+    """Return the object of a public name."""
     return reduce(getattr, name.split(".")[1:], soundclf)
 
 
