@@ -151,6 +151,8 @@ def test_requests_for_metadata_that_cannot_be_detached_are_refused_with_what_to_
     monkeypatch.setattr(_requests, "_MODULE", "elsewhere")
     with sklearn.config_context(enable_metadata_routing=True):
         model = StandardScaler().set_fit_request(sample_weight=True)
+        if isinstance(model._metadata_request.owner, str):  # as in scikit-learn 1.7, which can be saved as it is
+            pytest.skip("requests of this scikit-learn do not refer to their estimator")
         with pytest.raises(ModelError, match=r"has requests for metadata .* use joblib"):
             soundclf.save(model, tmp_path / "model.skops")
 
