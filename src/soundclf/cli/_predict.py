@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -195,7 +196,7 @@ def _predict_timelines(classifier: Any, clips: Sequence[str], window: float, hop
         yield timeline, None if damage is None else f"{damage.reason}. The timeline ends there."
 
 
-class _Writer:
+class _Writer(ABC):
     """Prints predictions in one format."""
 
     def __init__(self, classes: Sequence[Any], top: int, *, windows: bool):
@@ -203,12 +204,12 @@ class _Writer:
         self.top = min(top, len(classes))
         self.windows = windows
 
-    def write_header(self) -> None:
+    def write_header(self) -> None:  # noqa: B027 - most formats have none
         """Print the header, if the format has one."""
 
+    @abstractmethod
     def write(self, clip: str, prediction: Any, error: str | None) -> None:
         """Print the prediction for a file."""
-        raise NotImplementedError
 
     def rank(self, probabilities: Sequence[float]) -> list[tuple[Any, float]]:
         """Return the most probable classes with their probabilities."""

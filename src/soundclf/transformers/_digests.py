@@ -95,7 +95,7 @@ def compute_digest(clip: Any) -> bytes | None:
     """Compute a digest of the content of a clip in any form; None if it cannot be used."""
     try:
         if isinstance(clip, str | os.PathLike):
-            # libsndfile goes by a file's suffix where its content does not determine the format.
+            # If the content does not determine the format, libsndfile uses the suffix of the file.
             path = Path(check_path(clip))
             if path.suffix.lower() == ".sd2":  # whose sampling rate is in another file
                 return None
