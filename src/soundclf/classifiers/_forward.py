@@ -58,7 +58,9 @@ def compute_dense_probabilities(
     for start in range(0, len(X), _N_ROWS_DENSE):
         hidden = X[np.newaxis, start : start + _N_ROWS_DENSE].astype(np.float64)
         for coef, bias in zip(coefs[:-1], biases[:-1], strict=True):
-            hidden = ACTIVATIONS[activation](hidden @ coef + bias)
+            hidden = hidden @ coef
+            hidden += bias  # in place: fewer large temporary arrays, which the system would map and clear each time
+            hidden = np.maximum(hidden, 0, out=hidden) if activation == "relu" else ACTIVATIONS[activation](hidden)
         logits = hidden @ coefs[-1] + biases[-1]
         exponentials = np.exp(logits - logits.max(axis=2, keepdims=True))
         shares = exponentials / exponentials.sum(axis=2, keepdims=True)
