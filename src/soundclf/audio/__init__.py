@@ -1,6 +1,7 @@
 """Clips in any form -> mono float32 samples at a rate: decoding, diagnosis of bad files, resampling, fingerprints."""
 
 from .._utils.modules import set_public_module
+from ._arrays import count_frames as count_frames
 from ._arrays import stream_live_blocks as stream_live_blocks
 from ._clips import Clip as Clip
 from ._clips import get_versions as get_versions

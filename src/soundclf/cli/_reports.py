@@ -79,6 +79,8 @@ def format_page(
     result: Any, scores: dict[str, Any], source: str, errors: Sequence[tuple[str, str]], missing: Sequence[str]
 ) -> str:
     """Return an evaluation as a self-contained web page."""
+    from ..evaluation import format_evaluation_html
+
     title = f"Evaluation of {os.path.basename(os.path.abspath(source))}"  # noqa: PTH100, PTH119 - the name as typed
     facts = {
         "Classifier": f'make_classifier("{scores["preset"]}", random_state={scores["random_state"]})',
@@ -90,7 +92,7 @@ def format_page(
     parts = [
         f"<h1>{escape(title)}</h1>",
         "<p>" + "<br>".join(f"{escape(name)}: {escape(text)}" for name, text in facts.items()) + "</p>",
-        result._repr_html_().replace("<details>", "<details open>"),
+        format_evaluation_html(result, expanded=True),
         f'<p><img alt="Confusion matrix" src="data:image/png;base64,{_plot_confusion_matrix(result)}"></p>',
         f"<h2>Files left out</h2><ul>{''.join(left_out)}</ul>" if left_out else "",
     ]

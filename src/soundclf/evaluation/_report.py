@@ -112,16 +112,17 @@ def format_evaluation_text(result: Any) -> str:
     )
 
 
-def format_evaluation_html(result: Any) -> str:
-    """Format an evaluation as HTML."""
+def format_evaluation_html(result: Any, *, expanded: bool = False) -> str:
+    """Format an evaluation as HTML, with all details shown if ``expanded``."""
+    state = " open" if expanded else ""
     totals = result.confusion_matrix.sum(axis=1, keepdims=True).clip(min=1)
     shades = (result.confusion_matrix / totals).tolist()
     matrix = _format_html_table(_make_confusion_rows(result), shades)
     parts = [
         _format_html_table(_make_score_rows(result)),
         f"<p>{escape(' '.join(_make_notes(result)))}</p>",
-        f"<details><summary>By split</summary>{_format_html_table(_make_split_rows(result))}</details>",
-        f"<details><summary>By class</summary>{_format_html_table(_make_class_rows(result))}</details>",
+        f"<details{state}><summary>By split</summary>{_format_html_table(_make_split_rows(result))}</details>",
+        f"<details{state}><summary>By class</summary>{_format_html_table(_make_class_rows(result))}</details>",
         f"<details open><summary>Confusion matrix</summary>{matrix}</details>",
     ]
     return f"<div>{''.join(parts)}</div>"

@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import Fingerprint, open_mono, resample_blocks, stream_clip
+from ..audio import Fingerprint, count_frames, open_mono, resample_blocks, stream_clip
 from ..exceptions import AudioError
 
 __all__ = ["SaveFingerprint", "extract_clip"]
 
 SaveFingerprint = Callable[[bytes | None], object]
-_ALL = 1 << 62  # more samples than a clip has
 
 
 def extract_clip(
@@ -75,9 +74,7 @@ def _update(fingerprint: Fingerprint, blocks: Iterator[NDArray[np.float32]]) -> 
 
 def _crop(blocks: Iterator[NDArray[np.float32]], rate: float, duration: float) -> Iterator[NDArray[np.float32]]:
     """Yield the blocks up to a duration in seconds, and leave the others to be read."""
-    n_left = int(min(duration * rate, _ALL))
-    if not n_left:
-        raise AudioError(f"a duration of {duration:g} s is less than one sample at its {rate:g} Hz")
+    n_left = count_frames(duration, rate)
     while n_left:
         block = next(blocks, None)
         if block is None:
