@@ -23,6 +23,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one process per core: more threads wo
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
 
+import pytest
 from sybil import Example, Sybil
 from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser
 
@@ -85,6 +86,18 @@ def _make_pages(patterns: list[str], excluded: list[str], *, with_recordings: bo
         setup=partial(_enter_page, with_recordings=with_recordings),
         teardown=_leave_page,
     )
+
+
+# Pages whose commands and processes take long. Those of the README always run.
+_SLOW_PAGES = {"command.md", "evaluation.md", "scale.md", "start.md", "tune.md"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects slow tests
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the pages that take long."""
+    for item in items:
+        if item.path.parent.name == "docs" and item.path.name in _SLOW_PAGES:
+            item.add_marker(pytest.mark.slow)
 
 
 _COMPLETE = ["README.md", "docs/start.md"]

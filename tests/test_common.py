@@ -152,9 +152,10 @@ def test_five_lines(tone_files, tones, tmp_path):
     )
 
 
-def test_grid_search_over_both_steps_in_two_processes(tone_files, tones):
+@pytest.mark.parametrize("n_jobs", [None, pytest.param(2, marks=pytest.mark.slow)])
+def test_grid_search_over_both_steps(n_jobs, tone_files, tones):
     grid = {"mfccmeantransformer__n_mfcc": [5, 13], "denseaudioclassifier__dropout": [0.0, 0.3]}
-    search = GridSearchCV(short_pipeline(), grid, cv=2, n_jobs=2).fit(pd.Series(tone_files), pd.Series(tones[1]))
+    search = GridSearchCV(short_pipeline(), grid, cv=2, n_jobs=n_jobs).fit(pd.Series(tone_files), pd.Series(tones[1]))
     assert len(search.cv_results_["params"]) == 4
     assert search.best_score_ == 1.0
     assert search.predict(pd.Series(tone_files[:3])).tolist() == ["high"] * 3

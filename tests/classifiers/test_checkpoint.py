@@ -233,6 +233,7 @@ def test_the_validation_rows_count(blobs, tmp_path):
     assert len(entries(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_search_shares_a_folder(blobs, tmp_path):
     X, y = blobs
     grid = {"dropout": [0.0, 0.5]}

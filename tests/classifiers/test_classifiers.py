@@ -268,6 +268,7 @@ def run(code, *arguments):
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_keras_and_scikeras_are_not_changed():
     assert (
         run(
@@ -295,6 +296,7 @@ print("fine")
     )
 
 
+@pytest.mark.slow
 def test_patches_of_a_user_who_imported_scikeras_first_stay():
     assert (
         run(
@@ -341,6 +343,7 @@ with joblib.parallel_config(backend="multiprocessing"):
     assert "TensorFlow was in use before this process was forked" in run(code)
 
 
+@pytest.mark.slow
 def test_the_process_wide_precision_has_no_effect(blobs):
     assert (
         run(
@@ -846,6 +849,7 @@ def test_an_optimizer_object_trains_as_in_keras(blobs, name):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_conditions_in_an_optimizer_do_not_wait_for_a_missing_thread():
     # With TensorFlow's pool of a single core, one condition in the graph was enough to wait forever.
     code = """

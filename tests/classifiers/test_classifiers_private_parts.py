@@ -162,6 +162,7 @@ def test_errors_of_the_training_are_not_blamed_on_scikeras(blobs):
             DenseAudioClassifier((4,), epochs=1, callbacks=[Failing()]).fit(*blobs)
 
 
+@pytest.mark.slow
 def test_a_scikeras_that_breaks_during_its_import_leaves_keras_as_it_was(tmp_path):
     (tmp_path / "scikeras").mkdir()
     (tmp_path / "scikeras" / "__init__.py").write_text(

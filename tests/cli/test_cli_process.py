@@ -62,6 +62,7 @@ def test_version():
     assert run("--version")[:2] == (0, f"soundclf {soundclf.__version__}\n")
 
 
+@pytest.mark.slow
 def test_demo_runs_the_whole_workflow_and_leaves_nothing(tmp_path):
     (tmp_path / "joblib.py").write_text("raise SystemExit(9)")  # the working folder is not imported from
     scratch = tmp_path / "scratch"
